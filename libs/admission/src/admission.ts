@@ -1,0 +1,73 @@
+/**
+ * The port that keeps balances from passing zero. Drivers: a Map in one process; one Lua script per action in Redis.
+ *
+ * Per account it knows `limit` (balance posted up to ledger sequence `seq`) and one record per running or closed but
+ * unposted request. available = limit − Σ records. Every request is counted exactly once: inside the posted balance
+ * or as a record. All actions are idempotent by request id. Amounts are nano-USD ≥ 0.
+ */
+export interface Admission {
+  /** Takes a hold, all or nothing. */
+  reserve(request: ReserveRequest): Promise<ReserveResult>;
+  /**
+   * Raises a hold by `byNanoUsd`, or by what is left if that is less. `addedNanoUsd` 0 means nothing was left.
+   * A request that has no hold (void, settled, lost) gets 0.
+   */
+  extend(accountId: string, requestId: string, byNanoUsd: bigint): Promise<ExtendResult>;
+  /**
+   * The request ended and cost `costNanoUsd`: grants it up to the hold plus what is available, replaces the hold by
+   * the grant, and frees the rest. Repeating gives the first answer. Unknown id (posted already): grants the cost, changes nothing.
+   */
+  settle(accountId: string, requestId: string, costNanoUsd: bigint): Promise<bigint>;
+  /** Gives a hold back whole: the request never reached an upstream, or will not be charged. */
+  release(accountId: string, requestId: string): Promise<void>;
+  /**
+   * The ledger posted `requestIds` and any top-up; its balance is `balanceNanoUsd` at `seq`. The higher seq wins, and
+   * the records go in the same step. Accounts that are not loaded are ignored.
+   */
+  post(posting: AdmissionPosting): Promise<void>;
+}
+
+export interface ReserveRequest {
+  accountId: string;
+  requestId: string;
+  /**
+   * Nano-USD to hold, given what is available: the four cases need the balance, so the amount is a function.
+   * Pure and cheap; returns the hold and the part that decides between 402 and 429.
+   */
+  amount: HoldRule;
+}
+
+/** Decides the hold from what the account has available. See `decideHold`. */
+export interface HoldRule {
+  inputNanoUsd: bigint;
+  /** Input and the worst output. */
+  worstNanoUsd: bigint;
+  /** Nano-USD of 4,096 output tokens, or of the worst case if that is less. */
+  firstStepNanoUsd: bigint;
+  mode: 'stream' | 'limit_stated' | 'no_limit';
+}
+
+export type ReserveResult =
+  | { status: 'held'; holdNanoUsd: bigint; extendable: boolean; /** the hold covers the worst case */ whole: boolean }
+  | { status: 'insufficient_balance'; availableNanoUsd: bigint; neededNanoUsd: bigint }
+  | { status: 'balance_held'; availableNanoUsd: bigint; neededNanoUsd: bigint }
+  /** The account's state is not known yet: not a refusal of the tenant, try again. */
+  | { status: 'unavailable' };
+
+export interface ExtendResult {
+  addedNanoUsd: bigint;
+  holdNanoUsd: bigint;
+}
+
+export interface AdmissionPosting {
+  accountId: string;
+  seq: bigint;
+  balanceNanoUsd: bigint;
+  requestIds: readonly string[];
+}
+
+/** Where a cold account's balance comes from: the ledger, read behind the fence. */
+export interface BalanceSource {
+  /** Undefined: no such account. */
+  read(accountId: string): Promise<{ seq: bigint; balanceNanoUsd: bigint } | undefined>;
+}

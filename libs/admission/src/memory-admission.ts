@@ -1,0 +1,206 @@
+import type {
+  Admission,
+  AdmissionPosting,
+  BalanceSource,
+  ExtendResult,
+  ReserveRequest,
+  ReserveResult,
+} from './admission.js';
+import { decideHold } from './decide-hold.js';
+
+export interface MemoryAdmissionOptions {
+  balances: BalanceSource;
+  /** Milliseconds, any monotonic origin. */
+  now: () => number;
+  /** Most accounts kept; those without records go first. */
+  maxAccounts?: number;
+}
+
+interface RequestRecord {
+  state: 'held' | 'settled';
+  amountNanoUsd: bigint;
+  settledAtMs: number;
+}
+
+interface AccountState {
+  seq: bigint;
+  limitNanoUsd: bigint;
+  heldNanoUsd: bigint;
+  settledNanoUsd: bigint;
+  records: Map<string, RequestRecord>;
+}
+
+interface Loading {
+  done: Promise<AccountState | undefined>;
+  /** The newest posting that arrived while the balance was being read. */
+  latest: AdmissionPosting | undefined;
+}
+
+/** Records of an account that are settled but not posted: what a sweeper repeats. */
+export interface UnpostedRecords {
+  accountId: string;
+  seq: bigint;
+  requestIds: string[];
+}
+
+/**
+ * Admission for one process: the event loop makes every action atomic. State is lost with the process, so its owner
+ * opens it only after everything that the spool and the outbox still hold has been posted.
+ */
+export class MemoryAdmission implements Admission {
+  private readonly accounts = new Map<string, AccountState>();
+  private readonly loading = new Map<string, Loading>();
+  private readonly maxAccounts: number;
+
+  constructor(private readonly options: MemoryAdmissionOptions) {
+    this.maxAccounts = options.maxAccounts ?? 100_000;
+  }
+
+  async reserve(request: ReserveRequest): Promise<ReserveResult> {
+    const account = this.accounts.get(request.accountId) ?? (await this.load(request.accountId));
+    if (account === undefined) return { status: 'unavailable' };
+    const repeated = account.records.get(request.requestId);
+    if (repeated) return { status: 'held', holdNanoUsd: repeated.amountNanoUsd, extendable: false, whole: true };
+    const spendableNanoUsd = account.limitNanoUsd - account.settledNanoUsd;
+    const availableNanoUsd = spendableNanoUsd - account.heldNanoUsd;
+    const decision = decideHold(request.amount, availableNanoUsd);
+    const neededNanoUsd = decision.holdNanoUsd;
+    // A free request still needs an account in credit or at zero; a request with a price needs its whole hold.
+    if (neededNanoUsd > spendableNanoUsd) return { status: 'insufficient_balance', availableNanoUsd: positive(availableNanoUsd), neededNanoUsd };
+    if (neededNanoUsd > availableNanoUsd) return { status: 'balance_held', availableNanoUsd: positive(availableNanoUsd), neededNanoUsd };
+    account.records.set(request.requestId, { state: 'held', amountNanoUsd: neededNanoUsd, settledAtMs: 0 });
+    account.heldNanoUsd += neededNanoUsd;
+    return { status: 'held', holdNanoUsd: neededNanoUsd, extendable: decision.extendable, whole: decision.whole };
+  }
+
+  extend(accountId: string, requestId: string, byNanoUsd: bigint): Promise<ExtendResult> {
+    const account = this.accounts.get(accountId);
+    const record = account?.records.get(requestId);
+    if (!account || record?.state !== 'held') return Promise.resolve({ addedNanoUsd: 0n, holdNanoUsd: 0n });
+    const addedNanoUsd = smaller(byNanoUsd, available(account));
+    record.amountNanoUsd += addedNanoUsd;
+    account.heldNanoUsd += addedNanoUsd;
+    return Promise.resolve({ addedNanoUsd, holdNanoUsd: record.amountNanoUsd });
+  }
+
+  settle(accountId: string, requestId: string, costNanoUsd: bigint): Promise<bigint> {
+    const account = this.accounts.get(accountId);
+    const record = account?.records.get(requestId);
+    if (!account || !record) return Promise.resolve(costNanoUsd);
+    if (record.state === 'settled') return Promise.resolve(record.amountNanoUsd);
+    const grantNanoUsd = smaller(costNanoUsd, record.amountNanoUsd + available(account));
+    account.heldNanoUsd -= record.amountNanoUsd;
+    if (grantNanoUsd === 0n) {
+      // Nothing will be posted for it, so nothing would ever remove the record.
+      account.records.delete(requestId);
+      return Promise.resolve(0n);
+    }
+    account.settledNanoUsd += grantNanoUsd;
+    record.state = 'settled';
+    record.amountNanoUsd = grantNanoUsd;
+    record.settledAtMs = this.options.now();
+    return Promise.resolve(grantNanoUsd);
+  }
+
+  release(accountId: string, requestId: string): Promise<void> {
+    const account = this.accounts.get(accountId);
+    if (account && account.records.get(requestId)?.state === 'held') drop(account, requestId);
+    return Promise.resolve();
+  }
+
+  post(posting: AdmissionPosting): Promise<void> {
+    const loading = this.loading.get(posting.accountId);
+    if (loading && (loading.latest === undefined || posting.seq > loading.latest.seq)) loading.latest = posting;
+    const account = this.accounts.get(posting.accountId);
+    if (account) apply(account, posting);
+    return Promise.resolve();
+  }
+
+  /** Settled records older than `olderThanMs`, for the sweeper of the account service. */
+  unposted(olderThanMs: number): UnpostedRecords[] {
+    const before = this.options.now() - olderThanMs;
+    const found: UnpostedRecords[] = [];
+    for (const [accountId, account] of this.accounts) {
+      if (account.settledNanoUsd === 0n) continue;
+      const requestIds: string[] = [];
+      for (const [id, record] of account.records) if (record.state === 'settled' && record.settledAtMs <= before) requestIds.push(id);
+      if (requestIds.length > 0) found.push({ accountId, seq: account.seq, requestIds });
+    }
+    return found;
+  }
+
+  /** Holds and settled records now, for health and tests. */
+  outstanding(): { held: number; settled: number; heldNanoUsd: bigint } {
+    let held = 0;
+    let settled = 0;
+    let heldNanoUsd = 0n;
+    for (const account of this.accounts.values()) {
+      heldNanoUsd += account.heldNanoUsd;
+      for (const record of account.records.values()) record.state === 'held' ? held++ : settled++;
+    }
+    return { held, settled, heldNanoUsd };
+  }
+
+  private load(accountId: string): Promise<AccountState | undefined> {
+    const running = this.loading.get(accountId);
+    if (running) return running.done;
+    const loading: Loading = { done: Promise.resolve(undefined), latest: undefined };
+    loading.done = this.readBalance(accountId, loading).finally(() => this.loading.delete(accountId));
+    this.loading.set(accountId, loading);
+    return loading.done;
+  }
+
+  private async readBalance(accountId: string, loading: Loading): Promise<AccountState | undefined> {
+    const read = await this.options.balances.read(accountId);
+    if (read === undefined) return undefined;
+    const account: AccountState = {
+      seq: read.seq,
+      limitNanoUsd: read.balanceNanoUsd,
+      heldNanoUsd: 0n,
+      settledNanoUsd: 0n,
+      records: new Map(),
+    };
+    // A posting that committed after our read and was pushed before we could take it would otherwise be lost.
+    if (loading.latest) apply(account, loading.latest);
+    this.makeRoom();
+    this.accounts.set(accountId, account);
+    return account;
+  }
+
+  private makeRoom(): void {
+    if (this.accounts.size < this.maxAccounts) return;
+    for (const [accountId, account] of this.accounts) {
+      if (account.records.size > 0) continue;
+      this.accounts.delete(accountId);
+      if (this.accounts.size < this.maxAccounts) return;
+    }
+  }
+}
+
+function apply(account: AccountState, posting: AdmissionPosting): void {
+  if (posting.seq > account.seq) {
+    account.seq = posting.seq;
+    account.limitNanoUsd = posting.balanceNanoUsd;
+  }
+  for (const id of posting.requestIds) drop(account, id);
+}
+
+function drop(account: AccountState, requestId: string): void {
+  const record = account.records.get(requestId);
+  if (!record) return;
+  if (record.state === 'held') account.heldNanoUsd -= record.amountNanoUsd;
+  else account.settledNanoUsd -= record.amountNanoUsd;
+  account.records.delete(requestId);
+}
+
+function available(account: AccountState): bigint {
+  return positive(account.limitNanoUsd - account.heldNanoUsd - account.settledNanoUsd);
+}
+
+function smaller(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}
+
+function positive(value: bigint): bigint {
+  return value > 0n ? value : 0n;
+}

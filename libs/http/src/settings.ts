@@ -1,0 +1,133 @@
+/** One setting: how it is read, what it means, what it is when nobody sets it. */
+export interface Setting<T> {
+  /** A sentence for `--help` and docs/configuration.md. */
+  about: string;
+  /** As a person would write it; shown as the default. Undefined = unset. */
+  fallback: string | undefined;
+  /** Never shown. */
+  secret?: boolean;
+  /** Throws an Error whose message ends the sentence "NAME=value …". */
+  read(text: string | undefined): T;
+}
+
+export type SettingsTable = Readonly<Record<string, Setting<unknown>>>;
+export type Settings<Table extends SettingsTable> = { [Name in keyof Table]: ReturnType<Table[Name]['read']> };
+
+/** All that is wrong with the environment, one sentence each. */
+export class SettingsError extends Error {
+  constructor(readonly sentences: readonly string[]) {
+    super(sentences.join('\n'));
+  }
+}
+
+/** Reads every setting of a table from an environment. An empty value counts as unset. Throws a `SettingsError`. */
+export function readSettings<Table extends SettingsTable>(
+  table: Table,
+  environment: Readonly<Record<string, string | undefined>>,
+): Settings<Table> {
+  const values: Record<string, unknown> = {};
+  const sentences: string[] = [];
+  for (const [name, setting] of Object.entries(table)) {
+    const given = environment[name];
+    const text = given === undefined || given === '' ? setting.fallback : given;
+    try {
+      values[name] = setting.read(text);
+    } catch (error) {
+      const shown = setting.secret ? '…' : text;
+      sentences.push(`${name}=${shown} ${error instanceof Error ? error.message : 'cannot be read.'}`);
+    }
+  }
+  if (sentences.length > 0) throw new SettingsError(sentences);
+  return values as Settings<Table>;
+}
+
+/** The table as aligned lines for a terminal. */
+export function describeSettings(table: SettingsTable): string {
+  const width = Math.max(...Object.keys(table).map((name) => name.length));
+  return Object.entries(table)
+    .map(([name, setting]) => `  ${name.padEnd(width)}  ${setting.about} ${describeFallback(setting)}`)
+    .join('\n');
+}
+
+/** The table as Markdown, for docs/configuration.md. */
+export function documentSettings(table: SettingsTable): string {
+  const rows = Object.entries(table).map(([name, setting]) => `| \`${name}\` | ${setting.fallback === undefined ? '' : `\`${setting.fallback}\``} | ${setting.about} |`);
+  return ['| setting | default | meaning |', '|---|---|---|', ...rows].join('\n');
+}
+
+function describeFallback(setting: Setting<unknown>): string {
+  return setting.fallback === undefined ? '' : `[${setting.fallback}]`;
+}
+
+export function text(about: string, fallback: string): Setting<string> {
+  return { about, fallback, read: (value) => value ?? '' };
+}
+
+export function optionalText(about: string): Setting<string | undefined> {
+  return { about, fallback: undefined, read: (value) => value };
+}
+
+export function secret(about: string): Setting<string | undefined> {
+  return {
+    about,
+    fallback: undefined,
+    secret: true,
+    read(value) {
+      if (value !== undefined && !/^[\x21-\x7e]+$/.test(value)) throw new Error('has characters that cannot stand in a header: check that it was pasted whole, without spaces.');
+      return value;
+    },
+  };
+}
+
+export function integer(about: string, fallback: number, range: { min: number; max: number }): Setting<number> {
+  return {
+    about,
+    fallback: String(fallback),
+    read(value) {
+      const number = Number(value);
+      if (!/^\d+$/.test(value ?? '') || number < range.min || number > range.max) {
+        throw new Error(`is not a whole number from ${range.min} to ${range.max}.`);
+      }
+      return number;
+    },
+  };
+}
+
+export function choice<Choice extends string>(about: string, fallback: Choice, choices: readonly Choice[]): Setting<Choice> {
+  return {
+    about,
+    fallback,
+    read(value) {
+      const found = choices.find((candidate) => candidate === value);
+      if (found === undefined) throw new Error(`is not one of ${choices.join(', ')}.`);
+      return found;
+    },
+  };
+}
+
+export function pattern(about: string, fallback: string, rule: { matches: RegExp; sentence: string }): Setting<string> {
+  return {
+    about,
+    fallback,
+    read(value) {
+      if (value === undefined || !rule.matches.test(value)) throw new Error(rule.sentence);
+      return value;
+    },
+  };
+}
+
+/** An http or https base URL without query, trailing slash removed. */
+export function baseUrl(about: string): Setting<string | undefined> {
+  return {
+    about,
+    fallback: undefined,
+    read(value) {
+      if (value === undefined) return undefined;
+      const url = URL.canParse(value) ? new URL(value) : undefined;
+      if (!url || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '' || url.username !== '') {
+        throw new Error('is not an http or https base URL like https://api.example.com.');
+      }
+      return value.replace(/\/+$/, '');
+    },
+  };
+}

@@ -1,0 +1,107 @@
+import { TOKEN_CLASSES, totalInputTokens } from '@tokone/protocol';
+import type { TokenClass, TokenUsage, UnitUsage } from '@tokone/protocol';
+import { bandOf } from './price-snapshot.js';
+import type { PriceBand, PriceSnapshot, ServiceTier } from './price-snapshot.js';
+
+/** One line of a charge: what was counted, at which price, and its share of the amount. */
+export interface ChargeLine {
+  /** A token class, or the name of a unit. */
+  item: string;
+  quantity: number;
+  /** Nano-USD per million tokens, or per unit for units. */
+  priceNanoUsd: bigint;
+  amountNanoUsd: bigint;
+}
+
+export interface RatedUsage {
+  /** Rounded once, half up. */
+  amountNanoUsd: bigint;
+  /** Sum exactly to the amount (largest remainder). */
+  lines: ChargeLine[];
+}
+
+export interface RateInput {
+  tokens: TokenUsage;
+  units: UnitUsage;
+  tier: ServiceTier;
+  multiplierPpm: number;
+}
+
+/** Something was used that has no price: the event is parked, never charged 0. */
+export class UnpricedError extends Error {
+  constructor(
+    readonly priceId: string,
+    readonly item: string,
+  ) {
+    super(`price ${priceId} has no price for ${item}`);
+  }
+}
+
+/** Tokens and price have 10^6 each, the multiplier another 10^6. */
+const TOKEN_SCALE = 1_000_000_000_000n;
+const UNIT_SCALE = 1_000_000n;
+
+/**
+ * The charge of one request: Σ quantity × price × multiplier, rounded once, half up. Pure: the gateway settles with
+ * it, billing charges with it, and anyone can recompute it. Throws `UnpricedError` and, for counts that are not
+ * integers ≥ 0, a RangeError.
+ */
+export function rateUsage(price: PriceSnapshot, input: RateInput): RatedUsage {
+  const band = bandOf(price, input.tier, totalInputTokens(input.tokens));
+  const multiplier = BigInt(input.multiplierPpm);
+  const parts: { item: string; quantity: number; priceNanoUsd: bigint; scaled: bigint }[] = [];
+  for (const tokenClass of TOKEN_CLASSES) {
+    const quantity = checkedCount(input.tokens[tokenClass], tokenClass);
+    if (quantity === 0) continue;
+    const priceNanoUsd = classPrice(price, band, tokenClass);
+    parts.push({ item: tokenClass, quantity, priceNanoUsd, scaled: BigInt(quantity) * priceNanoUsd * multiplier });
+  }
+  for (const [unit, value] of Object.entries(input.units)) {
+    const quantity = checkedCount(value, unit);
+    if (quantity === 0) continue;
+    const priceNanoUsd = price.unitNanoUsd[unit];
+    if (priceNanoUsd === undefined) throw new UnpricedError(price.id, unit);
+    parts.push({ item: unit, quantity, priceNanoUsd, scaled: BigInt(quantity) * priceNanoUsd * multiplier * UNIT_SCALE });
+  }
+  return distribute(parts);
+}
+
+/** Fallbacks between classes: what a provider bills like another class when it names no price of its own. */
+const BILLED_LIKE: Partial<Record<TokenClass, TokenClass>> = {
+  reasoning: 'output',
+  cacheRead: 'input',
+  cacheWrite5m: 'input',
+  cacheWrite1h: 'cacheWrite5m',
+  inputAudio: 'input',
+};
+
+/** Price of a class in a band. Throws `UnpricedError` where neither it nor the class it is billed like has one. */
+export function classPrice(price: PriceSnapshot, band: PriceBand, tokenClass: TokenClass): bigint {
+  for (let at: TokenClass | undefined = tokenClass; at !== undefined; at = BILLED_LIKE[at]) {
+    const found = band.nanoUsdPerMillion[at];
+    if (found !== undefined) return found;
+  }
+  throw new UnpricedError(price.id, tokenClass);
+}
+
+function checkedCount(value: number, item: string): number {
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${item} is not a count: ${value}`);
+  return value;
+}
+
+/** Rounds the total once and hands the nano-USD that floors left over to the lines with the largest remainders. */
+function distribute(parts: { item: string; quantity: number; priceNanoUsd: bigint; scaled: bigint }[]): RatedUsage {
+  const total = parts.reduce((sum, part) => sum + part.scaled, 0n);
+  const amountNanoUsd = (total + TOKEN_SCALE / 2n) / TOKEN_SCALE;
+  const lines = parts.map(({ item, quantity, priceNanoUsd, scaled }) => ({
+    line: { item, quantity, priceNanoUsd, amountNanoUsd: scaled / TOKEN_SCALE },
+    remainder: scaled % TOKEN_SCALE,
+  }));
+  let left = amountNanoUsd - lines.reduce((sum, { line }) => sum + line.amountNanoUsd, 0n);
+  for (const entry of [...lines].sort((a, b) => (a.remainder < b.remainder ? 1 : a.remainder > b.remainder ? -1 : 0))) {
+    if (left <= 0n) break;
+    entry.line.amountNanoUsd += 1n;
+    left -= 1n;
+  }
+  return { amountNanoUsd, lines: lines.map(({ line }) => line) };
+}

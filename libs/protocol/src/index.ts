@@ -1,0 +1,17 @@
+export { DIALECT_OF_PLATFORM, PLATFORM_OF_DIALECT } from './dialect.js';
+export type { AnswerFraming, Dialect, Platform } from './dialect.js';
+export { TOKEN_CLASSES, noTokens, totalInputTokens, totalOutputTokens } from './token-usage.js';
+export type { TokenClass, TokenUsage, UnitUsage } from './token-usage.js';
+export type { BodyFacts, BodyFault, BodyPassResult, ByteSpan } from './body-pass/body-facts.js';
+export type { AnswerScanner, AnswerScannerOptions, ReportedUsage } from './answer/answer-scanner.js';
+export { findEndpoint, hasKeyInQuery } from './endpoint.js';
+export type { InferenceEndpoint } from './endpoint.js';
+export { ERROR_TABLE } from './refusal/error-table.js';
+export type { ErrorCode, ErrorRow } from './refusal/error-table.js';
+export { GatewayError } from './refusal/gateway-error.js';
+export type { GatewayErrorDetail } from './refusal/gateway-error.js';
+export { writeErrorBody, writeErrorEvent } from './refusal/error-body.js';
+export { Uuid7Source, uuid7Ms } from './uuid7.js';
+export { passBody } from './body-pass/body-pass.js';
+export { editBody } from './body-pass/body-edit.js';
+export { scanAnswer } from './answer/scan-answer.js';
