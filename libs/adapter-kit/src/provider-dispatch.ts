@@ -1,0 +1,203 @@
+import type { Upstream } from '@tokone/account-client';
+import type { UpstreamExchange, UpstreamFailure, UpstreamHandler } from '@tokone/http';
+import { editBody } from '@tokone/protocol';
+import type { AnswerHandler, DispatchHead, RunningDispatch } from './adapter.js';
+import { allowedAnswerHeaders, firstOf } from './headers.js';
+import type { ProviderAdapterOptions } from './provider-adapter.js';
+
+interface ProviderDispatchOptions extends ProviderAdapterOptions {
+  head: DispatchHead;
+  body: Buffer;
+  handler: AnswerHandler;
+}
+
+/** Answers after which another upstream may do better. */
+const FAILOVER_STATUS = new Set([401, 402, 403, 408, 429, 500, 502, 503, 504, 529]);
+const ERROR_EVENT = /^(?:event: ?error|data: ?\{ ?"error")/;
+
+/**
+ * One request on its way through the upstreams of its group: tries them in order until one answers well or none is
+ * left, then commits and passes its bytes on untouched. Nothing is tried again once it has committed.
+ */
+export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
+  private exchange: UpstreamExchange | undefined;
+  private upstreams: readonly Upstream[] = [];
+  private attempt = 0;
+  private attemptId = 0;
+  private committed = false;
+  private ended = false;
+  private paused = false;
+  private sent = false;
+  /** A stream's head, kept back until its first event shows no error, while another upstream is left to try. */
+  private waitingHead: { status: number; headers: Record<string, string | string[] | undefined> } | undefined;
+
+  constructor(private readonly options: ProviderDispatchOptions) {}
+
+  begin(upstreams: readonly Upstream[]): void {
+    this.upstreams = upstreams;
+    if (this.ended) return;
+    if (upstreams.length === 0) this.fail('no_upstream', undefined);
+    else this.tryNext();
+  }
+
+  failUnsent(cause: unknown): void {
+    this.fail('internal_error', cause);
+  }
+
+  pause(): void {
+    this.paused = true;
+    this.exchange?.pause();
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.exchange?.resume();
+  }
+
+  abort(): void {
+    if (this.ended) return;
+    this.leaveAttempt();
+    this.ended = true;
+    this.options.handler.onFailure({ code: 'aborted', sent: this.sent, upstreamId: this.current?.upstreamId, cause: undefined });
+  }
+
+  onHead(status: number, headers: Record<string, string | string[] | undefined>): void {
+    this.sent = true;
+    if (this.hasNext && FAILOVER_STATUS.has(status)) this.tryNext();
+    else if (this.hasNext && this.options.head.streamed && status === 200) this.waitingHead = { status, headers };
+    else this.commit(status, headers);
+  }
+
+  onData(bytes: Buffer): void {
+    if (this.waitingHead) {
+      if (ERROR_EVENT.test(bytes.toString('latin1', 0, 64))) return this.tryNext();
+      this.commitWaiting();
+    }
+    this.options.handler.onData(bytes);
+  }
+
+  onEnd(): void {
+    this.commitWaiting();
+    this.ended = true;
+    this.options.handler.onEnd();
+  }
+
+  onError(failure: UpstreamFailure, sent: boolean, cause: unknown): void {
+    this.sent ||= sent;
+    if (!this.committed && this.hasNext) this.tryNext();
+    else this.fail(failure === 'timeout' ? 'upstream_timeout' : 'upstream_failed', cause);
+  }
+
+  private get current(): Upstream | undefined {
+    return this.upstreams[this.attempt - 1];
+  }
+
+  private get hasNext(): boolean {
+    return this.attempt < this.upstreams.length;
+  }
+
+  private tryNext(): void {
+    this.leaveAttempt();
+    const upstream = this.upstreams[this.attempt++];
+    if (upstream) this.send(upstream);
+  }
+
+  /** Late calls of an attempt that was left go nowhere. */
+  private leaveAttempt(): void {
+    this.attemptId++;
+    this.waitingHead = undefined;
+    const left = this.exchange;
+    this.exchange = undefined;
+    left?.abort();
+  }
+
+  private send(upstream: Upstream): void {
+    const { provider, head, body: original, client } = this.options;
+    const model = upstream.modelMapping.get(head.model) ?? head.model;
+    const body = editBody(original, head.facts, {
+      ...(head.facts.model !== undefined && model !== head.model && { model }),
+      ...(provider.asksForUsage && head.streamed && head.facts.includeUsage !== true && { includeUsage: true as const }),
+      ...(provider.removesStreamMember && head.facts.streamMemberSpan && { removeStream: true as const }),
+      ...(head.outputLimit !== undefined && { outputLimit: { name: provider.outputLimitField, tokens: head.outputLimit } }),
+    });
+    const bodyBytes = body.reduce((sum, slice) => sum + slice.length, 0);
+    const url = splitBaseUrl(upstream.baseUrl);
+    const exchange = client.send(
+      {
+        origin: url.origin,
+        path: url.prefix + provider.path(head, model),
+        headers: this.writeHeaders(upstream, bodyBytes),
+        body,
+        bodyBytes,
+        headTimeoutMs: head.streamed ? this.options.streamTimeoutMs : this.options.answerTimeoutMs,
+        idleTimeoutMs: this.options.idleTimeoutMs,
+      },
+      this.guard(),
+    );
+    this.exchange = exchange;
+    if (this.paused) exchange.pause();
+  }
+
+  private guard(): UpstreamHandler {
+    const attemptId = this.attemptId;
+    const live = () => attemptId === this.attemptId && !this.ended;
+    return {
+      onHead: (status, headers) => live() && this.onHead(status, headers),
+      onData: (bytes) => live() && this.onData(bytes),
+      onEnd: () => live() && this.onEnd(),
+      onError: (failure, sent, cause) => live() && this.onError(failure, sent, cause),
+    };
+  }
+
+  private writeHeaders(upstream: Upstream, bodyBytes: number): string[] {
+    const { provider, head } = this.options;
+    const headers = ['content-type', 'application/json', 'accept-encoding', 'identity', 'content-length', String(bodyBytes)];
+    headers.push(...provider.authorize(upstream.credential), ...head.headers);
+    for (const [name, value] of Object.entries(provider.defaultHeaders)) if (!head.headers.includes(name)) headers.push(name, value);
+    return headers;
+  }
+
+  private commitWaiting(): void {
+    const waiting = this.waitingHead;
+    this.waitingHead = undefined;
+    if (waiting) this.commit(waiting.status, waiting.headers);
+  }
+
+  private commit(status: number, headers: Record<string, string | string[] | undefined>): void {
+    this.committed = true;
+    const { provider, handler } = this.options;
+    // Refused rather than relayed: the answer could not be metered.
+    const encoding = firstOf(headers['content-encoding']);
+    if ((encoding !== undefined && encoding !== 'identity') || (status >= 300 && status < 400)) {
+      this.leaveAttempt();
+      return this.fail('upstream_failed', new Error(`upstream answered with status ${status}, content-encoding ${encoding}`));
+    }
+    handler.onHead({
+      status,
+      headers: allowedAnswerHeaders(headers),
+      dialect: provider.dialect,
+      upstreamId: this.current?.upstreamId ?? '',
+      upstreamRequestId: firstOf(headers[provider.requestIdHeader])?.slice(0, 200),
+      attempts: this.attempt,
+    });
+  }
+
+  private fail(code: 'upstream_failed' | 'upstream_timeout' | 'no_upstream' | 'internal_error', cause: unknown): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.options.handler.onFailure({ code, sent: this.sent, upstreamId: this.current?.upstreamId, cause });
+  }
+}
+
+const baseUrls = new Map<string, { origin: string; prefix: string }>();
+
+/** `https://host/base` → origin and path prefix. Base URLs are few; parsing one costs more than a look-up. */
+function splitBaseUrl(baseUrl: string): { origin: string; prefix: string } {
+  const known = baseUrls.get(baseUrl);
+  if (known) return known;
+  const url = new URL(baseUrl);
+  const split = { origin: url.origin, prefix: url.pathname.replace(/\/+$/, '') };
+  if (baseUrls.size >= 1024) baseUrls.clear();
+  baseUrls.set(baseUrl, split);
+  return split;
+}

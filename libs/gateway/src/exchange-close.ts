@@ -1,0 +1,123 @@
+import type { UsageRecorded } from '@tokone/events';
+import { SPOOL_RECORD, writeUsageRecorded } from '@tokone/events';
+import { rateUsage } from '@tokone/pricing';
+import { GatewayError } from '@tokone/protocol';
+import type { Exchange } from './exchange.js';
+import { measureUsage } from './measured-usage.js';
+import type { MeasuredUsage } from './measured-usage.js';
+
+const SETTLE_RETRY_MS = 500;
+/** Until then admission has either answered or lost the hold to its lease. */
+const SETTLE_GIVE_UP_MS = 15 * 60_000;
+
+/** Settles an exchange, writes its CLOSE record, and lets the client see the end once the record is in the spool. */
+export async function closeExchange(exchange: Exchange): Promise<void> {
+  const { request, context } = exchange;
+  const { logger, spool } = context.ports;
+  const usage = measureUsage({
+    scanner: exchange.scanner,
+    outcome: exchange.outcome,
+    delivered: exchange.delivered,
+    estimatedInputTokens: request.plan.input.estimatedTokens,
+    askedTier: request.plan.tier,
+  });
+  const grantNanoUsd = await settle(exchange, costOf(exchange, usage));
+  try {
+    spool.append(SPOOL_RECORD.close, request.requestId, writeUsageRecorded(closeEvent(exchange, usage, grantNanoUsd)));
+    spool.written({ spooled: (error) => closed(exchange, error) });
+  } catch (error) {
+    closed(exchange, error);
+  }
+  if (usage.odd) logger.warn({ requestId: request.requestId, model: request.plan.model }, 'reported usage does not add up');
+}
+
+/** Without its record an answer must not look finished: the crash rule would not charge what the client saw whole. */
+function closed(exchange: Exchange, error: unknown): void {
+  if (error !== undefined && error !== null) {
+    exchange.context.ports.logger.error({ requestId: exchange.request.requestId, cause: String(error) }, 'CLOSE could not be written');
+    exchange.error ??= new GatewayError('spool_unavailable', 'The usage of this answer could not be recorded, so it ends here.');
+  }
+  exchange.finish();
+}
+
+/** What could not be rated is settled at its whole hold: billing parks it, and a later price never needs more. */
+function costOf(exchange: Exchange, usage: MeasuredUsage): bigint {
+  const { price } = exchange.request.plan;
+  try {
+    return rateUsage(price, { tokens: usage.tokens, units: usage.units, tier: usage.tier, multiplierPpm: exchange.request.key.multiplierPpm }).amountNanoUsd;
+  } catch (error) {
+    exchange.context.ports.logger.error({ requestId: exchange.request.requestId, priceId: price.id, cause: String(error) }, 'usage cannot be rated');
+    return exchange.watch.held;
+  }
+}
+
+/** An admission that does not answer in time must not keep the answer: the hold so far is the bound, and settle is repeated. */
+async function settle(exchange: Exchange, costNanoUsd: bigint): Promise<bigint> {
+  const { admission } = exchange.context.ports;
+  const { key, requestId } = exchange.request;
+  const settled = admission.settle(key.accountId, requestId, costNanoUsd);
+  const held = exchange.watch.held;
+  const fallback = costNanoUsd < held ? costNanoUsd : held;
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error('settle timed out')), exchange.context.limits.settleTimeoutMs);
+    });
+    return await Promise.race([settled, late]);
+  } catch {
+    void repeatSettle(exchange, fallback);
+    return fallback;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function repeatSettle(exchange: Exchange, costNanoUsd: bigint): Promise<void> {
+  const { admission, now } = exchange.context.ports;
+  const { key, requestId } = exchange.request;
+  const giveUpAtMs = now() + SETTLE_GIVE_UP_MS;
+  while (now() < giveUpAtMs) {
+    try {
+      await admission.settle(key.accountId, requestId, costNanoUsd);
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_RETRY_MS).unref());
+    }
+  }
+}
+
+function closeEvent(exchange: Exchange, usage: MeasuredUsage, grantNanoUsd: bigint): UsageRecorded {
+  const { request, head, error, context } = exchange;
+  const { key, plan } = request;
+  return {
+    schema: 1,
+    id: request.requestId,
+    accountId: key.accountId,
+    keyId: key.keyId,
+    groupId: key.groupId,
+    model: plan.model,
+    dialect: request.dialect,
+    streamed: plan.streamed,
+    status: exchange.answer.headSent || !error ? (head?.status ?? 200) : error.status,
+    outcome: exchange.outcome,
+    errorCode: error?.code ?? null,
+    count: 1,
+    tokens: usage.tokens,
+    units: usage.units,
+    serviceTier: usage.tier,
+    estimated: usage.estimated,
+    odd: usage.odd,
+    priceId: plan.price.id,
+    multiplierPpm: key.multiplierPpm,
+    holdNanoUsd: exchange.watch.held,
+    grantNanoUsd,
+    upstreamId: head?.upstreamId || null,
+    upstreamRequestId: head?.upstreamRequestId ?? null,
+    rawUsage: usage.raw,
+    startedAtMs: request.startedAtMs,
+    firstByteAtMs: exchange.firstByteAtMs ?? null,
+    endedAtMs: context.ports.now(),
+    requestBytes: request.requestBytes,
+    answerBytes: exchange.answerBytes,
+  };
+}

@@ -1,0 +1,391 @@
+import type { KeyRecord } from '@tokone/account-client';
+import type { AdapterFailure, AnswerHandler, AnswerHead, RunningDispatch } from '@tokone/adapter-kit';
+import type { UsageOutcome } from '@tokone/events';
+import { SPOOL_RECORD } from '@tokone/events';
+import { GatewayError, scanAnswer } from '@tokone/protocol';
+import type { AnswerFraming, AnswerScanner, BodyFacts, Dialect } from '@tokone/protocol';
+import type { ClientAnswer } from './client-answer.js';
+import { closeExchange } from './exchange-close.js';
+import type { GatewayLimits, GatewayPorts } from './gateway-context.js';
+import { HoldWatch } from './hold-watch.js';
+import { outputTokens } from './measured-usage.js';
+import type { RequestPlan } from './request-plan.js';
+import type { RunningExchanges } from './running-exchanges.js';
+import { failureOf, passesThrough, refusalOf } from './upstream-refusal.js';
+
+/** An admitted request: the hold is taken, OPEN is not written yet. */
+export interface AdmittedRequest {
+  requestId: string;
+  key: KeyRecord;
+  dialect: Dialect;
+  facts: BodyFacts;
+  plan: RequestPlan;
+  hold: { holdNanoUsd: bigint; extendable: boolean; whole: boolean };
+  /** Written into the upstream request, because the balance bounds the output. */
+  outputLimit: number | undefined;
+  /** Allow-listed headers for the provider. */
+  headers: readonly string[];
+  requestBytes: number;
+  startedAtMs: number;
+}
+
+export interface ExchangeContext {
+  ports: GatewayPorts;
+  limits: GatewayLimits;
+  running: RunningExchanges;
+}
+
+/** Errors of a provider are kept whole up to this, to be passed on. */
+const MAX_REFUSAL_BYTES = 65_536;
+/** A PROGRESS record is due after this many tokens or this long. */
+const PROGRESS_TOKENS = 512;
+const PROGRESS_MS = 2_000;
+/** Bytes that wait for the spool or an extension; beyond it the upstream is paused. */
+const MAX_WAITING_BYTES = 131_072;
+/** An extension that gets no answer is asked for again until then. */
+const EXTEND_DEADLINE_MS = 5_000;
+const EXTEND_RETRY_MS = 250;
+
+/**
+ * One request from its OPEN record to its end: passes the provider's bytes on, counts them, keeps the hold ahead of
+ * them, and closes the account of it before the client sees the end. Every path ends in `close`, once.
+ */
+export class Exchange implements AnswerHandler {
+  readonly watch: HoldWatch;
+  scanner: AnswerScanner | undefined;
+  head: AnswerHead | undefined;
+  firstByteAtMs: number | undefined;
+  answerBytes = 0;
+  /** Something was sent, or recorded as about to be sent. */
+  delivered = false;
+  outcome: UsageOutcome = 'completed';
+  error: GatewayError | undefined;
+  closing = false;
+  private dispatch: RunningDispatch | undefined;
+  private framing: AnswerFraming;
+  private reads: Buffer[] = [];
+  private turnQueued = false;
+  private refusal: Buffer[] | undefined;
+  private refusalBytes = 0;
+  private waiting: Buffer[] = [];
+  private waitingBytes = 0;
+  private gates = 0;
+  private blocked = false;
+  private pausedFor = { client: false, gate: false };
+  private progressTokens = 0;
+  private progressAtMs = 0;
+  private absentTimer: NodeJS.Timeout | undefined;
+  private finished = false;
+
+  constructor(
+    readonly context: ExchangeContext,
+    readonly request: AdmittedRequest,
+    readonly answer: ClientAnswer,
+  ) {
+    const { plan, hold } = request;
+    this.framing = plan.framing;
+    this.watch = new HoldWatch({ ...hold, inputNanoUsd: plan.estimate.inputNanoUsd, outputNanoUsdPerMillion: plan.estimate.outputNanoUsdPerMillion });
+  }
+
+  /** OPEN is in the spool: sends the request. `body` is not kept. */
+  start(body: Buffer): void {
+    const { request, context } = this;
+    context.running.add(this);
+    const adapter = context.ports.adapters.get(request.key.platform);
+    if (!adapter) return this.close('gateway_failed', new GatewayError('no_upstream', `Group "${request.key.groupName}" has no adapter here.`));
+    this.dispatch = adapter.dispatch(
+      {
+        requestId: request.requestId,
+        groupId: request.key.groupId,
+        dialect: request.dialect,
+        model: request.plan.model,
+        streamed: request.plan.streamed,
+        framing: request.plan.framing,
+        headers: request.headers,
+        facts: request.facts,
+        outputLimit: request.outputLimit,
+      },
+      body,
+      this,
+    );
+    if (this.answer.gone) this.clientLeft();
+  }
+
+  onHead(head: AnswerHead): void {
+    this.head = head;
+    if (head.status >= 400) {
+      this.refusal = [];
+      return;
+    }
+    const contentType = head.headers['content-type'] ?? '';
+    const { plan, facts, dialect } = this.request;
+    this.framing = contentType.startsWith('text/event-stream') ? 'sse' : plan.framing === 'json-array' ? 'json-array' : 'json';
+    this.scanner = scanAnswer({
+      dialect: head.dialect,
+      framing: this.framing,
+      removeUsageEvent: dialect === 'openai-chat' && facts.includeUsage !== true,
+    });
+    const headers = this.request.outputLimit === undefined ? head.headers : { ...head.headers, 'x-tokone-output-limit': String(this.request.outputLimit) };
+    this.answer.begin(head.status, headers, this.framing);
+  }
+
+  /** One read of the socket can arrive in many pieces; they are looked at together, at the end of this turn. */
+  onData(bytes: Buffer): void {
+    if (this.closing) return;
+    this.reads.push(bytes);
+    if (this.turnQueued) return;
+    this.turnQueued = true;
+    process.nextTick(takeTurn, this);
+  }
+
+  onEnd(): void {
+    this.turn();
+    if (this.closing) return;
+    if (this.refusal) return this.closeRefused();
+    this.scanner?.end();
+    if (this.scanner?.complete) this.close('completed', undefined);
+    else this.close('upstream_failed', failureOf('upstream_failed', this.head !== undefined));
+  }
+
+  onFailure(failure: AdapterFailure): void {
+    this.turn();
+    if (this.closing) return;
+    if (failure.cause !== undefined) this.logUpstreamTrouble(failure);
+    const code = failure.code === 'aborted' ? 'upstream_failed' : failure.code;
+    this.close('upstream_failed', failureOf(code, this.head !== undefined));
+  }
+
+  /** The client takes bytes again. */
+  clientDrained(): void {
+    this.pause('client', false);
+  }
+
+  /** The client went away: the answer is read on and charged, within limits; nothing is extended any more. */
+  clientLeft(): void {
+    if (this.finished || this.absentTimer !== undefined) return;
+    this.dropWaiting();
+    this.watch.freeze();
+    if (this.closing) return;
+    const { running, limits } = this.context;
+    if (!running.enterAbsence(limits.maxAbsent)) return this.close('client_left', undefined);
+    this.absentTimer = setTimeout(() => this.close('client_left', undefined), limits.absentTimeoutMs);
+    this.pausedFor = { client: false, gate: false };
+    this.dispatch?.resume();
+  }
+
+  /** The gateway stops: what was delivered is charged, the client is told. */
+  shutDown(): void {
+    this.close('gateway_failed', new GatewayError('not_ready', 'TokOne is stopping and had to end this answer. Send the request again.', { retryAfterSeconds: 5 }));
+  }
+
+  /** Something of ours broke. */
+  fail(error: GatewayError): void {
+    this.close('gateway_failed', error);
+  }
+
+  turn(): void {
+    this.turnQueued = false;
+    const { reads } = this;
+    if (reads.length === 0 || this.closing) return;
+    this.reads = [];
+    const bytes = reads.length === 1 ? (reads[0] as Buffer) : Buffer.concat(reads);
+    if (this.refusal) return this.keepRefusal(bytes);
+    const { scanner } = this;
+    if (!scanner) return;
+    this.firstByteAtMs ??= this.context.ports.now();
+    this.answerBytes += bytes.length;
+    scanner.push(bytes);
+    this.keepHoldAhead();
+    if (this.closing) return;
+    if (scanner.complete) this.close('completed', undefined);
+    else this.forward(scanner.takeReady());
+  }
+
+  private keepRefusal(bytes: Buffer): void {
+    if (this.refusalBytes + bytes.length > MAX_REFUSAL_BYTES) return;
+    this.refusalBytes += bytes.length;
+    this.refusal?.push(bytes);
+  }
+
+  private closeRefused(): void {
+    const { head, refusal } = this;
+    if (!head || !refusal) return;
+    if (passesThrough(head.status)) {
+      this.answer.begin(head.status, head.headers, 'json');
+      this.waiting = refusal;
+      return this.close('upstream_refused', undefined);
+    }
+    this.logUpstreamTrouble({ code: 'upstream_failed', sent: true, upstreamId: head.upstreamId, cause: `status ${head.status}` });
+    this.close('upstream_refused', refusalOf(head));
+  }
+
+  // ---- the hold
+
+  private keepHoldAhead(): void {
+    switch (this.watch.judge(outputTokens(this.scanner))) {
+      case 'go':
+        return;
+      case 'extend':
+        void this.extend();
+        return this.keepHoldAhead();
+      case 'wait':
+        if (this.blocked) return;
+        this.blocked = true;
+        this.closeGate();
+        return;
+      case 'exhausted':
+        this.dropWaiting();
+        if (this.answer.gone) return this.close('client_left', undefined);
+        return this.close('balance_exhausted', new GatewayError('balance_exhausted', 'The balance is used up, so this answer ends here. Top up to continue.'));
+    }
+  }
+
+  private async extend(): Promise<void> {
+    this.watch.ask();
+    const { ports } = this.context;
+    const { key, requestId } = this.request;
+    const giveUpAtMs = ports.now() + EXTEND_DEADLINE_MS;
+    for (;;) {
+      try {
+        const { addedNanoUsd } = await ports.admission.extend(key.accountId, requestId, this.watch.stepNanoUsd);
+        return this.extended(addedNanoUsd);
+      } catch (cause) {
+        if (this.closing) return;
+        if (ports.now() >= giveUpAtMs) {
+          return this.close('gateway_failed', new GatewayError('admission_unavailable', 'The balance cannot be checked, so this answer ends here. Send the request again.', { cause }));
+        }
+        await new Promise((resolve) => setTimeout(resolve, EXTEND_RETRY_MS));
+      }
+    }
+  }
+
+  /** The record of an extension is in the spool before the tokens go out that it pays for. */
+  private extended(addedNanoUsd: bigint): void {
+    if (this.closing) return;
+    const { spool } = this.context.ports;
+    if (addedNanoUsd > 0n) {
+      const holdNanoUsd = this.watch.held + addedNanoUsd;
+      spool.append(SPOOL_RECORD.extend, this.request.requestId, `{"holdNanoUsd":"${holdNanoUsd}"}`);
+    }
+    spool.written({
+      spooled: () => {
+        if (this.closing) return;
+        this.watch.extended(addedNanoUsd);
+        if (this.blocked) {
+          this.blocked = false;
+          this.openGate();
+        }
+        this.keepHoldAhead();
+      },
+    });
+  }
+
+  // ---- bytes to the client
+
+  private forward(slices: Buffer[]): void {
+    if (slices.length === 0) return;
+    if (this.answer.gone) return;
+    this.waiting.push(...slices);
+    for (const slice of slices) this.waitingBytes += slice.length;
+    this.recordProgress();
+    if (this.gates === 0) this.flush();
+    else if (this.waitingBytes > MAX_WAITING_BYTES) this.pause('gate', true);
+  }
+
+  /** The first record stands before the first byte leaves; later ones only keep a crash's loss small. */
+  private recordProgress(): void {
+    const nowMs = this.context.ports.now();
+    const tokens = outputTokens(this.scanner);
+    if (this.delivered && tokens - this.progressTokens < PROGRESS_TOKENS && nowMs - this.progressAtMs < PROGRESS_MS) return;
+    const { spool } = this.context.ports;
+    const reported = this.scanner?.usage?.tokens;
+    const progress = { tokens: { ...(reported ?? { input: this.request.plan.input.estimatedTokens }), output: tokens }, status: this.head?.status ?? 200 };
+    spool.append(SPOOL_RECORD.progress, this.request.requestId, JSON.stringify(progress));
+    this.progressTokens = tokens;
+    this.progressAtMs = nowMs;
+    if (this.delivered) return;
+    this.delivered = true;
+    this.closeGate();
+    spool.written({ spooled: () => this.openGate() });
+  }
+
+  private closeGate(): void {
+    this.gates++;
+  }
+
+  private openGate(): void {
+    this.gates--;
+    if (this.gates === 0 && !this.closing) this.flush();
+  }
+
+  private flush(): void {
+    const slices = this.takeWaiting();
+    if (slices.length > 0 && !this.answer.write(slices)) this.pause('client', true);
+    this.pause('gate', false);
+  }
+
+  /** Bytes that were released but have not left; the end of an answer takes them along. */
+  takeWaiting(): Buffer[] {
+    const slices = this.waiting;
+    this.dropWaiting();
+    return slices;
+  }
+
+  private dropWaiting(): void {
+    this.waiting = [];
+    this.waitingBytes = 0;
+  }
+
+  private pause(reason: 'client' | 'gate', on: boolean): void {
+    if (this.pausedFor[reason] === on) return;
+    const before = this.pausedFor.client || this.pausedFor.gate;
+    this.pausedFor[reason] = on;
+    const after = this.pausedFor.client || this.pausedFor.gate;
+    if (after === before) return;
+    if (after) this.dispatch?.pause();
+    else this.dispatch?.resume();
+  }
+
+  // ---- the end
+
+  /** Ends the exchange: settle, CLOSE, then the last bytes. Only the first call counts. */
+  private close(outcome: UsageOutcome, error: GatewayError | undefined): void {
+    if (this.closing) return;
+    this.closing = true;
+    this.outcome = this.answer.gone && outcome === 'completed' ? 'client_left' : outcome;
+    this.error = error;
+    // A whole answer's connection is left to end by itself, so that it can serve again.
+    if (outcome !== 'completed' && outcome !== 'upstream_refused') this.dispatch?.abort();
+    else this.pause('client', false);
+    void closeExchange(this);
+  }
+
+  /** CLOSE is in the spool: the client may see the end. */
+  finish(): void {
+    if (this.finished) return;
+    this.finished = true;
+    if (this.absentTimer !== undefined) {
+      clearTimeout(this.absentTimer);
+      this.context.running.leaveAbsence();
+    }
+    if (this.error && !this.scanner?.errored) this.answer.fail(this.error);
+    else if (this.error) this.endAfterProviderError();
+    else this.answer.finish([...this.takeWaiting(), ...(this.scanner?.takeReady() ?? []), ...(this.scanner?.takeHeld() ?? [])]);
+    this.context.running.delete(this);
+  }
+
+  /** The provider's own error event is the last thing the client gets, and then no clean end. */
+  private endAfterProviderError(): void {
+    this.answer.write([...this.takeWaiting(), ...(this.scanner?.takeReady() ?? [])]);
+    this.answer.destroyAfterFlush();
+  }
+
+  private logUpstreamTrouble(failure: AdapterFailure): void {
+    const { key, requestId } = this.request;
+    this.context.ports.logger.warn({ requestId, groupId: key.groupId, upstreamId: failure.upstreamId, cause: String(failure.cause) }, 'upstream trouble');
+  }
+}
+
+function takeTurn(exchange: Exchange): void {
+  exchange.turn();
+}

@@ -1,0 +1,83 @@
+import type { Server } from 'node:http';
+import { Authenticator } from './authenticator.js';
+import { createFront } from './front.js';
+import type { RequestListener } from './front.js';
+import { DEFAULT_LIMITS } from './gateway-context.js';
+import type { GatewayLimits, GatewayPorts } from './gateway-context.js';
+import { GroupCache } from './group-cache.js';
+import { InferenceIntake } from './inference-intake.js';
+import { KeyCache } from './key-cache.js';
+import { KeyDigest } from './key-digest.js';
+import { recoverOrphans } from './recovery.js';
+import { RefusalRecord } from './refusal-record.js';
+import { BodyBudget } from './request-body.js';
+import { RunningExchanges } from './running-exchanges.js';
+
+export interface GatewayOptions {
+  pepper: Buffer;
+  limits?: Partial<GatewayLimits>;
+}
+
+/**
+ * One gateway: owns its caches, its running exchanges and their order of life. `recover` first, then `open`; `drain`
+ * stops serving and waits; `close` gives everything back. The spool and the ports stay their owner's.
+ */
+export class Gateway {
+  readonly running = new RunningExchanges();
+  readonly groups: GroupCache;
+  readonly authenticator: Authenticator;
+  private readonly intake: InferenceIntake;
+  private readonly refusals: RefusalRecord;
+  private state: 'starting' | 'open' | 'draining' = 'starting';
+
+  constructor(
+    readonly ports: GatewayPorts,
+    options: GatewayOptions,
+  ) {
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.groups = new GroupCache(ports.accounts, ports.logger);
+    this.authenticator = new Authenticator(new KeyDigest(options.pepper), new KeyCache({ directory: ports.accounts, now: ports.now }));
+    this.refusals = new RefusalRecord(ports);
+    this.intake = new InferenceIntake({
+      ports,
+      limits,
+      running: this.running,
+      authenticator: this.authenticator,
+      bodies: new BodyBudget(limits),
+      groups: this.groups,
+      refusals: this.refusals,
+      ready: () => this.state === 'open',
+    });
+  }
+
+  get ready(): boolean {
+    return this.state === 'open';
+  }
+
+  /** The public HTTP server, not listening yet. */
+  createServer(fallThrough: RequestListener): Server {
+    return createFront(this.intake, this.ports.ids, fallThrough);
+  }
+
+  /** Closes what a crash left open in the spool. Before `open`. */
+  recover(): Promise<number> {
+    return recoverOrphans(this.ports);
+  }
+
+  /** Serves from now on. */
+  async open(): Promise<void> {
+    await this.groups.start();
+    this.state = 'open';
+  }
+
+  /** New requests are refused; running ones end by themselves within `graceMs`, or with an error. */
+  async drain(graceMs: number): Promise<void> {
+    this.state = 'draining';
+    await this.running.drain(graceMs);
+  }
+
+  close(): void {
+    this.groups.stop();
+    this.refusals.close();
+  }
+}

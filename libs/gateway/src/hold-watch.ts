@@ -1,0 +1,74 @@
+import { tokensFor, tokensNanoUsd } from '@tokone/pricing';
+import { STEP_TOKENS } from './request-plan.js';
+
+export interface HoldWatchOptions {
+  holdNanoUsd: bigint;
+  inputNanoUsd: bigint;
+  outputNanoUsdPerMillion: bigint;
+  /** The hold covers the worst case: nothing is watched. */
+  whole: boolean;
+  extendable: boolean;
+}
+
+export type HoldVerdict = 'go' | 'extend' | 'wait' | 'exhausted';
+
+/** From this share of the paid output on, the next step is asked for. */
+const EXTEND_AT = 0.8;
+
+/** Compares the output read so far with what the hold pays for. Holds no clock and does no I/O. */
+export class HoldWatch {
+  private holdNanoUsd: bigint;
+  private paidTokens: number;
+  private asking = false;
+  private last: boolean;
+
+  constructor(private readonly options: HoldWatchOptions) {
+    this.holdNanoUsd = options.holdNanoUsd;
+    this.paidTokens = this.tokensOf(options.holdNanoUsd);
+    this.last = !options.extendable;
+  }
+
+  /** All that is held, nano-USD. */
+  get held(): bigint {
+    return this.holdNanoUsd;
+  }
+
+  /** One step, nano-USD. */
+  get stepNanoUsd(): bigint {
+    return tokensNanoUsd(STEP_TOKENS, this.options.outputNanoUsdPerMillion);
+  }
+
+  /**
+   * What to do now that `tokens` of output have been read: `go` on; ask for an extension and go on (`extend`);
+   * `wait` for the one that is asked for, because these tokens are not paid yet; or stop (`exhausted`).
+   */
+  judge(tokens: number): HoldVerdict {
+    if (this.options.whole) return 'go';
+    const unpaid = tokens > this.paidTokens;
+    if (this.asking) return unpaid ? 'wait' : 'go';
+    if (!this.last && tokens > this.paidTokens * EXTEND_AT) return 'extend';
+    return unpaid ? 'exhausted' : 'go';
+  }
+
+  /** An extension is under way. */
+  ask(): void {
+    this.asking = true;
+  }
+
+  /** It was answered. Less than a step means that nothing is left behind it. */
+  extended(addedNanoUsd: bigint): void {
+    this.asking = false;
+    this.holdNanoUsd += addedNanoUsd;
+    if (addedNanoUsd < this.stepNanoUsd) this.last = true;
+    this.paidTokens = this.tokensOf(this.holdNanoUsd);
+  }
+
+  /** No more is asked for: the client has left. */
+  freeze(): void {
+    this.last = true;
+  }
+
+  private tokensOf(holdNanoUsd: bigint): number {
+    return tokensFor(holdNanoUsd - this.options.inputNanoUsd, this.options.outputNanoUsdPerMillion);
+  }
+}

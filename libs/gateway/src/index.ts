@@ -1,0 +1,5 @@
+export { Gateway } from './gateway.js';
+export type { GatewayOptions } from './gateway.js';
+export { DEFAULT_LIMITS } from './gateway-context.js';
+export type { GatewayLimits, GatewayPorts } from './gateway-context.js';
+export { GatewayModule } from './gateway.module.js';

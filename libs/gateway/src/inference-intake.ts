@@ -1,0 +1,177 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { allowedRequestHeaders } from '@tokone/adapter-kit';
+import type { KeyRecord } from '@tokone/account-client';
+import type { ReserveResult } from '@tokone/admission';
+import { SPOOL_RECORD } from '@tokone/events';
+import type { OpenPayload } from '@tokone/events';
+import { tokensFor, writeUsd } from '@tokone/pricing';
+import { GatewayError, passBody } from '@tokone/protocol';
+import type { InferenceEndpoint } from '@tokone/protocol';
+import type { Authenticator } from './authenticator.js';
+import { ClientAnswer, writeRefusal } from './client-answer.js';
+import { Exchange } from './exchange.js';
+import type { AdmittedRequest, ExchangeContext } from './exchange.js';
+import type { GroupList } from './gateway-context.js';
+import type { RefusalRecord } from './refusal-record.js';
+import { ClientLeftError } from './request-body.js';
+import type { BodyBudget } from './request-body.js';
+import { planRequest } from './request-plan.js';
+import type { RequestPlan } from './request-plan.js';
+
+export interface IntakeContext extends ExchangeContext {
+  authenticator: Authenticator;
+  bodies: BodyBudget;
+  groups: GroupList;
+  refusals: RefusalRecord;
+  /** False while starting or draining. */
+  ready(): boolean;
+}
+
+/** What is known of a request while it is checked; a refusal takes what there is. */
+interface Arrival {
+  request: IncomingMessage;
+  response: ServerResponse;
+  endpoint: InferenceEndpoint;
+  requestId: string;
+  startedAtMs: number;
+  key?: KeyRecord;
+  model: string;
+  streamed: boolean;
+  bodyBytes: number;
+  exchange?: Exchange;
+}
+
+/** Takes a request from its head to its OPEN record: authenticate, read, check, admit. Everything that fails here costs nothing. */
+export class InferenceIntake {
+  constructor(private readonly context: IntakeContext) {}
+
+  async take(request: IncomingMessage, response: ServerResponse, endpoint: InferenceEndpoint): Promise<void> {
+    const { ports } = this.context;
+    const arrival: Arrival = { request, response, endpoint, requestId: ports.ids.next(), startedAtMs: ports.now(), model: endpoint.model ?? '', streamed: endpoint.streamsByPath, bodyBytes: 0 };
+    try {
+      await this.admit(arrival);
+    } catch (error) {
+      this.refuse(arrival, error);
+    } finally {
+      this.context.bodies.release(arrival.bodyBytes);
+    }
+  }
+
+  private async admit(arrival: Arrival): Promise<void> {
+    const { authenticator, bodies, ports, limits, groups } = this.context;
+    if (!this.context.ready()) throw notReady();
+    const { request, endpoint } = arrival;
+    const authenticated = authenticator.authenticate(request.rawHeaders);
+    const key = (arrival.key = authenticated instanceof Promise ? await authenticated : authenticated);
+    if (key.accountStatus !== 'active') throw new GatewayError('account_suspended', 'This account is suspended. Ask the operator.');
+    bodies.check(request);
+    const body = await bodies.read(request);
+    arrival.bodyBytes = body.length;
+    const { facts, fault } = passBody(endpoint.dialect, body);
+    if (fault) throw new GatewayError(fault.code, fault.message, { field: fault.field });
+    if (endpoint.model === undefined) arrival.model = facts.model ?? '';
+    arrival.streamed ||= facts.stream === true;
+    const plan = planRequest({ endpoint, facts, bodyBytes: body.length, key, prices: ports.prices, groups: groups.current(), referenceTokens: limits.referenceTokens });
+    if (!ports.spool.accepting) throw spoolUnavailable();
+    const hold = heldOrRefused(await ports.admission.reserve({ accountId: key.accountId, requestId: arrival.requestId, amount: plan.rule }));
+    const admitted: AdmittedRequest = {
+      requestId: arrival.requestId,
+      key,
+      dialect: endpoint.dialect,
+      facts,
+      plan,
+      hold,
+      outputLimit: plan.rule.mode === 'no_limit' && !hold.whole ? affordableLimit(plan, hold.holdNanoUsd) : undefined,
+      headers: allowedRequestHeaders(request.rawHeaders),
+      requestBytes: body.length,
+      startedAtMs: arrival.startedAtMs,
+    };
+    await this.open(arrival, admitted, body);
+  }
+
+  /** OPEN is in the spool before anything goes to an upstream. */
+  private async open(arrival: Arrival, admitted: AdmittedRequest, body: Buffer): Promise<void> {
+    const { ports, limits } = this.context;
+    try {
+      ports.spool.append(SPOOL_RECORD.open, admitted.requestId, JSON.stringify(openPayload(admitted)));
+      await new Promise<void>((resolve, reject) => ports.spool.written({ spooled: (error) => (error ? reject(error) : resolve()) }));
+    } catch (cause) {
+      await ports.admission.release(admitted.key.accountId, admitted.requestId);
+      throw spoolUnavailable(cause);
+    }
+    const answer = new ClientAnswer({
+      response: arrival.response,
+      requestId: admitted.requestId,
+      dialect: admitted.dialect,
+      stallTimeoutMs: limits.stallTimeoutMs,
+      onGone: () => arrival.exchange?.clientLeft(),
+      onDrain: () => arrival.exchange?.clientDrained(),
+    });
+    arrival.exchange = new Exchange(this.context, admitted, answer);
+    arrival.exchange.start(body);
+  }
+
+  private refuse(arrival: Arrival, thrown: unknown): void {
+    if (thrown instanceof ClientLeftError) return;
+    const { ports, refusals } = this.context;
+    if (arrival.exchange) {
+      // Admitted already: the exchange owns the answer, the hold and the record.
+      ports.logger.error({ requestId: arrival.requestId, cause: String(thrown) }, 'an exchange failed to start');
+      arrival.exchange.fail(internalError(thrown));
+      return;
+    }
+    const error = thrown instanceof GatewayError ? thrown : internalError(thrown);
+    if (error.cause !== undefined || error.code === 'internal_error') ports.logger.error({ requestId: arrival.requestId, code: error.code, cause: causeOf(error) }, 'request failed');
+    writeRefusal(arrival.response, { dialect: arrival.endpoint.dialect, error, requestId: arrival.requestId });
+    const { key, requestId, endpoint, model, streamed, startedAtMs, bodyBytes } = arrival;
+    if (key) refusals.add({ requestId, key, dialect: endpoint.dialect, model, streamed, error, startedAtMs, requestBytes: bodyBytes });
+  }
+}
+
+function heldOrRefused(result: ReserveResult): { holdNanoUsd: bigint; extendable: boolean; whole: boolean } {
+  if (result.status === 'held') return result;
+  if (result.status === 'unavailable') throw new GatewayError('admission_unavailable', 'The balance cannot be checked right now. Send the request again in a moment.', { retryAfterSeconds: 1 });
+  const amounts = `${writeUsd(result.availableNanoUsd)} USD is available and ${writeUsd(result.neededNanoUsd)} USD is needed`;
+  if (result.status === 'balance_held') {
+    throw new GatewayError('balance_held', `Running requests hold the balance: ${amounts} for this request. Wait for one to end, or top up.`, { retryAfterSeconds: 2 });
+  }
+  throw new GatewayError('insufficient_balance', `The balance does not cover this request: ${amounts}. Top up, or ask for less output.`);
+}
+
+function affordableLimit(plan: RequestPlan, holdNanoUsd: bigint): number {
+  return Math.max(1, tokensFor(holdNanoUsd - plan.estimate.inputNanoUsd, plan.estimate.outputNanoUsdPerMillion));
+}
+
+function openPayload({ key, dialect, plan, hold, startedAtMs, requestBytes }: AdmittedRequest): OpenPayload {
+  return {
+    accountId: key.accountId,
+    keyId: key.keyId,
+    groupId: key.groupId,
+    model: plan.model,
+    dialect,
+    streamed: plan.streamed,
+    priceId: plan.price.id,
+    multiplierPpm: key.multiplierPpm,
+    holdNanoUsd: hold.holdNanoUsd.toString(),
+    estimatedInputTokens: plan.input.estimatedTokens,
+    serviceTier: plan.tier,
+    startedAtMs,
+    requestBytes,
+  };
+}
+
+export function notReady(): GatewayError {
+  return new GatewayError('not_ready', 'TokOne is starting or stopping. Send the request again in a moment.', { retryAfterSeconds: 2 });
+}
+
+function spoolUnavailable(cause?: unknown): GatewayError {
+  return new GatewayError('spool_unavailable', 'Usage cannot be recorded right now, so nothing is served. Send the request again in a moment.', { retryAfterSeconds: 5, cause });
+}
+
+function internalError(cause: unknown): GatewayError {
+  return new GatewayError('internal_error', 'TokOne failed. Send the request again; the request id helps the operator to find it.', { cause });
+}
+
+function causeOf(error: GatewayError): string {
+  return error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : String(error.cause);
+}

@@ -1,0 +1,110 @@
+import type { AccountDirectory, KeyRecord } from '@tokone/account-client';
+
+export interface KeyCacheOptions {
+  directory: AccountDirectory;
+  /** Milliseconds, monotonic. */
+  now: () => number;
+  /** Most keys kept, good ones and unknown ones each. */
+  capacity?: number;
+}
+
+interface Entry {
+  record: KeyRecord | undefined;
+  checkedAtMs: number;
+  /** Second chance: a hit only sets this, eviction clears it. */
+  used: boolean;
+}
+
+/** From here on a used key is checked again in the background, so that a busy key never waits. */
+const REFRESH_AFTER_MS = 3_000;
+/** Older answers are not used without asking again: a disabled key stops within this. */
+const FRESH_MS = 5_000;
+/** While the directory does not answer, a good key lives this long on its last answer. */
+const DEAD_AFTER_MS = 60_000;
+
+/** The directory could not be asked and nothing usable is cached. */
+export class DirectoryUnavailableError extends Error {}
+
+/** Keys as last seen in the account directory, by digest. Bounded; unknown keys are kept apart so that they cannot push good ones out. */
+export class KeyCache {
+  private readonly known = new Map<string, Entry>();
+  private readonly unknown = new Map<string, Entry>();
+  private readonly asking = new Map<string, Promise<KeyRecord | undefined>>();
+  private readonly capacity: number;
+
+  constructor(private readonly options: KeyCacheOptions) {
+    this.capacity = options.capacity ?? 65_536;
+  }
+
+  /** The record without waiting, when a fresh answer is at hand. `digest` is latin1. */
+  peek(digest: string): KeyRecord | undefined {
+    const entry = this.known.get(digest);
+    if (entry === undefined) return undefined;
+    const ageMs = this.options.now() - entry.checkedAtMs;
+    if (ageMs >= FRESH_MS) return undefined;
+    entry.used = true;
+    if (ageMs >= REFRESH_AFTER_MS) this.ask(digest).catch(ignore);
+    return entry.record;
+  }
+
+  /** Undefined: no such key. Throws `DirectoryUnavailableError`. */
+  async find(digest: string): Promise<KeyRecord | undefined> {
+    const negative = this.unknown.get(digest);
+    if (negative && this.options.now() - negative.checkedAtMs < FRESH_MS) return undefined;
+    try {
+      return await this.ask(digest);
+    } catch (cause) {
+      const entry = this.known.get(digest);
+      if (entry?.record && this.options.now() - entry.checkedAtMs < DEAD_AFTER_MS) return entry.record;
+      throw new DirectoryUnavailableError('the account directory does not answer', { cause });
+    }
+  }
+
+  /** Forgets a key or, without a digest, everything: the next use asks again. */
+  forget(digest?: string): void {
+    if (digest === undefined) {
+      this.known.clear();
+      this.unknown.clear();
+      return;
+    }
+    this.known.delete(digest);
+    this.unknown.delete(digest);
+  }
+
+  private ask(digest: string): Promise<KeyRecord | undefined> {
+    const running = this.asking.get(digest);
+    if (running) return running;
+    const asked = this.askDirectory(digest).finally(() => this.asking.delete(digest));
+    this.asking.set(digest, asked);
+    return asked;
+  }
+
+  private async askDirectory(digest: string): Promise<KeyRecord | undefined> {
+    const record = await this.options.directory.findKey(Buffer.from(digest, 'latin1'));
+    const entry: Entry = { record, checkedAtMs: this.options.now(), used: false };
+    if (record) {
+      this.unknown.delete(digest);
+      store(this.known, digest, { entry, capacity: this.capacity });
+    } else {
+      this.known.delete(digest);
+      store(this.unknown, digest, { entry, capacity: this.capacity });
+    }
+    return record;
+  }
+}
+
+function store(map: Map<string, Entry>, digest: string, { entry, capacity }: { entry: Entry; capacity: number }): void {
+  if (!map.has(digest) && map.size >= capacity) evictOne(map);
+  map.set(digest, entry);
+}
+
+function evictOne(map: Map<string, Entry>): void {
+  for (const [digest, entry] of map) {
+    map.delete(digest);
+    if (!entry.used) return;
+    entry.used = false;
+    map.set(digest, entry);
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,47 @@
+import { readServiceTier } from '@tokone/pricing';
+import type { ServiceTier } from '@tokone/pricing';
+import { noTokens } from '@tokone/protocol';
+import type { AnswerScanner, TokenUsage } from '@tokone/protocol';
+import type { UsageOutcome } from '@tokone/events';
+import { BYTES_PER_TOKEN } from './input-estimate.js';
+
+export interface MeasuredUsage {
+  tokens: TokenUsage;
+  units: Record<string, number>;
+  tier: ServiceTier;
+  /** The provider did not report the whole: the tokens are our own count. */
+  estimated: boolean;
+  odd: boolean;
+  raw: string | null;
+}
+
+export interface MeasureInput {
+  scanner: AnswerScanner | undefined;
+  outcome: UsageOutcome;
+  /** Bytes of the answer were sent, or written down to be sent, to the client. */
+  delivered: boolean;
+  estimatedInputTokens: number;
+  askedTier: ServiceTier;
+}
+
+/**
+ * What a request used. The provider's final report decides. Without one: nothing, when it failed before anything was
+ * delivered; else its own partial report or our estimate of the input, and the output read until then.
+ */
+export function measureUsage(input: MeasureInput): MeasuredUsage {
+  const reported = input.scanner?.usage;
+  const tier = reported?.serviceTier === undefined ? input.askedTier : readServiceTier(reported.serviceTier);
+  if (reported?.final) {
+    return { tokens: reported.tokens, units: reported.units, tier, estimated: false, odd: reported.odd, raw: reported.raw };
+  }
+  const charged = input.delivered || input.outcome === 'client_left' || input.outcome === 'completed';
+  if (!charged) return { tokens: noTokens(), units: {}, tier, estimated: false, odd: false, raw: null };
+  const tokens = reported ? { ...reported.tokens } : { ...noTokens(), input: input.estimatedInputTokens };
+  tokens.output = Math.max(outputTokens(input.scanner), tokens.output);
+  return { tokens, units: reported?.units ?? {}, tier, estimated: true, odd: reported?.odd ?? false, raw: reported?.raw ?? null };
+}
+
+/** Our count of the output that has been read. */
+export function outputTokens(scanner: AnswerScanner | undefined): number {
+  return scanner ? Math.ceil(scanner.outputTextBytes / BYTES_PER_TOKEN) : 0;
+}

@@ -1,0 +1,40 @@
+import { Controller, Get, Inject, Param, Req } from '@nestjs/common';
+import type { KeyRecord } from '@tokone/account-client';
+import type { PriceSnapshot } from '@tokone/pricing';
+import { GatewayError } from '@tokone/protocol';
+import type { IncomingMessage } from 'node:http';
+import { dialectOfCaller } from './dialect-of-caller.js';
+import { Gateway } from './gateway.js';
+import { writeModel, writeModelList } from './model-list.js';
+
+interface RawRequest {
+  raw: IncomingMessage;
+}
+
+/** The models that a key can call, in the shape that the caller's SDK reads. */
+@Controller()
+export class ModelsController {
+  constructor(@Inject(Gateway) private readonly gateway: Gateway) {}
+
+  @Get(['/v1/models', '/models', '/v1beta/models'])
+  async list(@Req() request: RawRequest): Promise<unknown> {
+    const key = await this.gateway.authenticator.authenticate(request.raw.rawHeaders);
+    return writeModelList(this.dialect(request), this.modelsOf(key));
+  }
+
+  @Get(['/v1/models/:model', '/models/:model', '/v1beta/models/:model'])
+  async find(@Req() request: RawRequest, @Param('model') name: string): Promise<unknown> {
+    const key = await this.gateway.authenticator.authenticate(request.raw.rawHeaders);
+    const model = this.modelsOf(key).find((candidate) => candidate.model === name);
+    if (!model) throw new GatewayError('unknown_model', `Model "${name.slice(0, 100)}" is not among those of this key. GET /v1/models lists them.`, { field: 'model' });
+    return writeModel(this.dialect(request), model);
+  }
+
+  private dialect({ raw }: RawRequest) {
+    return dialectOfCaller(raw.url ?? '/', raw.headers);
+  }
+
+  private modelsOf(key: KeyRecord): PriceSnapshot[] {
+    return this.gateway.ports.prices.models().filter((price) => price.platform === key.platform && (key.models?.has(price.model) ?? true));
+  }
+}

@@ -1,0 +1,51 @@
+import type { Exchange } from './exchange.js';
+
+/** The exchanges of this process: what a drain waits for, and how many read on without a client. */
+export class RunningExchanges {
+  private readonly running = new Set<Exchange>();
+  private absent = 0;
+  private waiters: (() => void)[] = [];
+
+  get size(): number {
+    return this.running.size;
+  }
+
+  add(exchange: Exchange): void {
+    this.running.add(exchange);
+  }
+
+  delete(exchange: Exchange): void {
+    this.running.delete(exchange);
+    if (this.running.size > 0) return;
+    for (const wake of this.waiters.splice(0)) wake();
+  }
+
+  /** False when too many answers are already read for nobody. */
+  enterAbsence(max: number): boolean {
+    if (this.absent >= max) return false;
+    this.absent++;
+    return true;
+  }
+
+  leaveAbsence(): void {
+    this.absent--;
+  }
+
+  /** Waits until all have ended; after `graceMs` ends the rest with an error, and waits for that. */
+  async drain(graceMs: number): Promise<void> {
+    if (await this.ended(graceMs)) return;
+    for (const exchange of [...this.running]) exchange.shutDown();
+    await this.ended(5_000);
+  }
+
+  private ended(withinMs: number): Promise<boolean> {
+    if (this.running.size === 0) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), withinMs);
+      this.waiters.push(() => {
+        clearTimeout(timer);
+        resolve(true);
+      });
+    });
+  }
+}

@@ -1,0 +1,44 @@
+import type { AnswerHead } from '@tokone/adapter-kit';
+import { GatewayError } from '@tokone/protocol';
+import type { ErrorCode } from '@tokone/protocol';
+
+/** The provider judged the request itself: its own words help the caller most, and they are in the caller's dialect. */
+const PASSED_THROUGH = new Set([400, 404, 405, 409, 413, 415, 422]);
+
+export function passesThrough(status: number): boolean {
+  return PASSED_THROUGH.has(status);
+}
+
+/** A provider's answer that speaks of the operator's account or of the provider's state → our own words: no organisation names, no hints at credentials. */
+export function refusalOf(head: AnswerHead): GatewayError {
+  const retryAfter = head.headers['retry-after'];
+  const retryAfterSeconds = retryAfter === undefined ? undefined : Number(retryAfter);
+  switch (head.status) {
+    case 401:
+    case 402:
+    case 403:
+      return new GatewayError('upstream_credential', "The provider refused the operator's account. Tell the operator; your key and balance are fine.");
+    case 429:
+      return new GatewayError('upstream_rate_limited', "The provider's rate limit is reached. Wait and send the request again.", { retryAfterSeconds: retryAfterSeconds ?? 5 });
+    case 408:
+    case 504:
+      return failureOf('upstream_timeout', true);
+    case 503:
+    case 529:
+      return new GatewayError('upstream_overloaded', 'The provider is overloaded. Wait and send the request again.', { retryAfterSeconds: retryAfterSeconds ?? 5 });
+    default:
+      return failureOf('upstream_failed', true);
+  }
+}
+
+const FAILURE_SENTENCES: Partial<Record<ErrorCode, string>> = {
+  no_upstream: 'The group of this key has no upstream that can serve it. Tell the operator.',
+  upstream_timeout: 'The provider did not answer in time. Send the request again.',
+  internal_error: 'TokOne failed. Send the request again; the request id helps the operator to find it.',
+};
+
+/** `answered`: the provider had begun to answer. */
+export function failureOf(code: ErrorCode, answered: boolean): GatewayError {
+  const sentence = FAILURE_SENTENCES[code] ?? (answered ? 'The provider failed while it answered. Send the request again.' : 'The provider cannot be reached. Send the request again.');
+  return new GatewayError(code, sentence);
+}
