@@ -1,0 +1,10 @@
+export { Spool } from './spool.js';
+export type { SpoolOptions } from './spool.js';
+export type { SpoolWaiter } from './group-buffer.js';
+export type { Orphan } from './recovery.js';
+export type { ReadLimits, SpoolPage, SpoolRecord } from './spool-reader.js';
+export type { AlarmListener, SpoolAlarm, SpoolAlarmKind } from './alarm.js';
+export { SpoolError } from './spool-error.js';
+export type { SpoolErrorCode } from './spool-error.js';
+export { nodeFiles } from './spool-files.js';
+export type { SpoolFiles } from './spool-files.js';
