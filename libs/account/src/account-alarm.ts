@@ -1,0 +1,20 @@
+/** Something about money that a person should look at. Never carries a key, a credential or a prompt. */
+export type AccountAlarm =
+  /** The last wall: the wallet held less than the charge, so the rest is ours. `shortNanoUsd` > 0. */
+  | { kind: 'wallet_exhausted'; chargeId: string; accountId: string; shortNanoUsd: bigint }
+  /** The charge is kept in `dead_charges` and not posted. */
+  | { kind: 'dead_charge'; chargeId: string; accountId: string; reason: DeadChargeReason }
+  /** Admission did not take a posting; the sweeper repeats it. */
+  | { kind: 'push_failed'; accountId: string; error: unknown }
+  | { kind: 'sweep_failed'; error: unknown }
+  | { kind: 'management_failed'; error: unknown };
+
+export type DeadChargeReason =
+  /** No wallet belongs to the account. */
+  | 'unknown_account'
+  /** The id was posted before, with other content. */
+  | 'conflict'
+  /** Amounts that no billing of ours writes: a charge above what was rated, or above a million USD. */
+  | 'malformed';
+
+export type RaiseAlarm = (alarm: AccountAlarm) => void;

@@ -1,0 +1,23 @@
+import { AccountEntity, AccountMultiplierEntity, KeyEntity } from './entities/account.entity.js';
+import { GroupEntity, GroupUpstreamEntity, UpstreamEntity } from './entities/group.entity.js';
+import { AuditEntity, EntryEntity, LedgerAccountEntity, TransferEntity } from './entities/ledger.entity.js';
+import { Accounts1700000000001 } from './migrations/0001-accounts.js';
+import { Ledger1700000000002 } from './migrations/0002-ledger.js';
+
+/** What a main hands to `openDatabase` for this feature. */
+export const ACCOUNT_SCHEMA = {
+  schema: 'account',
+  entities: [
+    AccountEntity,
+    AccountMultiplierEntity,
+    KeyEntity,
+    GroupEntity,
+    UpstreamEntity,
+    GroupUpstreamEntity,
+    LedgerAccountEntity,
+    TransferEntity,
+    EntryEntity,
+    AuditEntity,
+  ],
+  migrations: [Accounts1700000000001, Ledger1700000000002],
+};

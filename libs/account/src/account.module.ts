@@ -1,0 +1,52 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { Uuid7Source } from '@tokone/protocol';
+import type { AccountFeature } from './account-feature.js';
+import { Accounts } from './accounts.js';
+import { Groups } from './groups.js';
+import { Keys } from './keys.js';
+import type { LedgerService } from './ledger-service.js';
+import { AccountsController } from './management/accounts.controller.js';
+import { ChargeExplanation, ChargesController } from './management/charges.controller.js';
+import { GroupsController } from './management/groups.controller.js';
+import { KeysController } from './management/keys.controller.js';
+import { ManagementErrorFilter, ManagementFailureReporter } from './management/management-error.filter.js';
+import { OperatorGuard, OperatorToken } from './management/operator.guard.js';
+import { TopUps } from './top-ups.js';
+import { Transfers } from './transfers.js';
+
+export interface AccountModuleOptions {
+  feature: AccountFeature;
+  ledger: LedgerService;
+  /** At least 32 characters, random. */
+  operatorToken: string;
+  /** Billing's part of a charge; undefined when billing does not know the request. */
+  explainCharge: (requestId: string) => Promise<object | undefined>;
+}
+
+/**
+ * The management API of accounts. It belongs on a listener of the loopback interface. Starting and stopping the
+ * ledger is the main's, since the order of a drain is.
+ */
+@Module({})
+export class AccountModule {
+  static with({ feature, ledger, operatorToken, explainCharge }: AccountModuleOptions): DynamicModule {
+    return {
+      module: AccountModule,
+      controllers: [AccountsController, KeysController, GroupsController, ChargesController],
+      providers: [
+        OperatorGuard,
+        ManagementErrorFilter,
+        { provide: OperatorToken, useValue: new OperatorToken(operatorToken) },
+        { provide: ManagementFailureReporter, useValue: new ManagementFailureReporter(feature.parts.raiseAlarm) },
+        { provide: ChargeExplanation, useValue: new ChargeExplanation(explainCharge) },
+        { provide: Uuid7Source, useValue: feature.parts.ids },
+        { provide: Accounts, useValue: feature.accounts },
+        { provide: Keys, useValue: feature.keys },
+        { provide: Groups, useValue: feature.groups },
+        { provide: Transfers, useValue: feature.transfers },
+        { provide: TopUps, useValue: ledger.topUps },
+      ],
+      exports: [ManagementErrorFilter],
+    };
+  }
+}

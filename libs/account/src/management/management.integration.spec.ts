@@ -1,0 +1,227 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { GUARDS_METADATA } from '@nestjs/common/constants.js';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { AdmissionPosting } from '@tokone/admission';
+import { AccountModule } from '../account.module.js';
+import { startLedgerDatabase } from '../fixtures/ledger-database.js';
+import type { LedgerDatabase } from '../fixtures/ledger-database.js';
+import { keyDigest } from '../key-digest.js';
+import { LedgerService } from '../ledger-service.js';
+import { ChargePosting } from '../posting.js';
+import { AccountsController } from './accounts.controller.js';
+import { ChargesController } from './charges.controller.js';
+import { GroupsController } from './groups.controller.js';
+import { KeysController } from './keys.controller.js';
+import { ManagementErrorFilter } from './management-error.filter.js';
+import { OperatorGuard } from './operator.guard.js';
+
+const TOKEN = 'operator-token-of-this-test-0123456789';
+const explained = new Map<string, object>();
+let ledger: LedgerDatabase;
+let app: NestFastifyApplication;
+let origin: string;
+let pushed: AdmissionPosting[];
+
+beforeAll(async () => {
+  ledger = await startLedgerDatabase();
+  pushed = [];
+  const service = new LedgerService({
+    feature: ledger.feature,
+    admission: { post: async (posting) => void pushed.push(posting) },
+    view: { unposted: () => [] },
+    charges: { consume: async () => ({ caughtUp: async () => {}, stop: async () => {} }) },
+  });
+  await ledger.feature.deployment.ensureQuickstart([
+    { name: 'openai', platform: 'openai', baseUrl: 'http://127.0.0.1:1', credential: 'none' },
+  ]);
+  const module = AccountModule.with({
+    feature: ledger.feature,
+    ledger: service,
+    operatorToken: TOKEN,
+    explainCharge: async (requestId) => explained.get(requestId),
+  });
+  app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), { logger: false });
+  app.useGlobalFilters(app.get(ManagementErrorFilter));
+  await app.listen(0, '127.0.0.1');
+  origin = await app.getUrl();
+});
+afterAll(async () => {
+  await app.close();
+  await ledger.stop();
+});
+
+/** The fields of all answers together: a spec asserts those of its route. */
+interface Answer {
+  id: string;
+  key: string;
+  name: string;
+  balance: string;
+  next: string | null;
+  items: Answer[];
+  error: { code: string; message: string };
+}
+
+/** `route` is the method and the path. */
+async function call(route: string, body?: unknown, headers: Record<string, string> = {}): Promise<{ status: number; body: Answer }> {
+  const [method = '', path = ''] = route.split(' ');
+  const response = await fetch(origin + path, {
+    method,
+    headers: { authorization: `Bearer ${TOKEN}`, ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    signal: AbortSignal.timeout(10_000),
+  });
+  return { status: response.status, body: (await response.json()) as Answer };
+}
+
+describe('the management API', () => {
+  it.each([
+    ['GET', '/api/v1/accounts'],
+    ['POST', '/api/v1/accounts'],
+    ['GET', '/api/v1/accounts/x'],
+    ['POST', '/api/v1/accounts/x/top-ups'],
+    ['GET', '/api/v1/keys'],
+    ['POST', '/api/v1/keys'],
+    ['POST', '/api/v1/keys/x/disable'],
+    ['GET', '/api/v1/groups'],
+    ['GET', '/api/v1/charges/x'],
+  ])('refuses %s %s without the operator token', async (method, path) => {
+    for (const authorization of ['', 'Bearer', `Bearer ${TOKEN}x`, `Bearer ${TOKEN.slice(0, -1)}`, `Basic ${TOKEN}`, TOKEN]) {
+      const { status, body } = await call(`${method} ${path}`, method === 'POST' ? {} : undefined, { authorization });
+      expect({ authorization, status, code: body.error.code }).toEqual({ authorization, status: 401, code: 'unauthorized' });
+    }
+  });
+
+  it('makes an account, tops it up, and shows its balance in USD', async () => {
+    const created = await call('POST /api/v1/accounts', { name: ' Ada ' });
+    expect(created).toMatchObject({ status: 201, body: { name: 'Ada', status: 'active', balance: '0.00' } });
+    const { id } = created.body;
+    const topUp = await call(`POST /api/v1/accounts/${id}/top-ups`, { amount: '12.5', memo: 'first' });
+    expect(topUp).toEqual({ status: 200, body: { id: expect.any(String), accountId: id, amount: '12.50', balance: '12.50' } });
+    expect(pushed).toEqual([{ accountId: id, seq: 1n, balanceNanoUsd: 12_500_000_000n, requestIds: [] }]);
+    const repeated = await call(`POST /api/v1/accounts/${id}/top-ups`, { id: topUp.body.id, amount: '12.5', memo: 'first' });
+    expect(repeated.body).toEqual(topUp.body);
+    const other = await call(`POST /api/v1/accounts/${id}/top-ups`, { id: topUp.body.id, amount: '13' });
+    expect(other).toMatchObject({ status: 409, body: { error: { code: 'conflict' } } });
+    expect((await call(`GET /api/v1/accounts/${id}`)).body).toMatchObject({ id, name: 'Ada', balance: '12.50' });
+  });
+
+  it('lists accounts in pages', async () => {
+    await call('POST /api/v1/accounts', { name: 'one more' });
+    const names: string[] = [];
+    let next: string | null = null;
+    do {
+      const { body }: { body: Answer } = await call(`GET /api/v1/accounts?limit=1${next ? `&after=${next}` : ''}`);
+      names.push(...body.items.map(({ name }) => name));
+      next = body.next;
+    } while (next !== null);
+    expect(names[0]).toBe('demo');
+    expect(new Set(names).size).toBe((await call('GET /api/v1/accounts')).body.items.length);
+  });
+
+  it('issues a key that works, shows it once, and disables it', async () => {
+    const { body: account } = await call('POST /api/v1/accounts', { name: 'Grace' });
+    const issued = await call('POST /api/v1/keys', { account: account.id, group: 'openai', name: 'ci' });
+    expect(issued).toMatchObject({ status: 201, body: { key: expect.stringMatching(/^sk-[\w-]{43}$/), name: 'ci' } });
+    const { id, key } = issued.body;
+    const digest = keyDigest(ledger.feature.parts.pepper, key);
+    expect(await ledger.feature.directory.findKey(digest)).toMatchObject({ keyId: id, accountId: account.id, status: 'active' });
+    const list = await call(`GET /api/v1/keys?account=${account.id}`);
+    expect(list.body.items).toMatchObject([{ id, group: 'openai', name: 'ci', lastFour: key.slice(-4), status: 'active' }]);
+    expect(JSON.stringify(list.body)).not.toContain(key.slice(3, -4));
+    expect(await call(`POST /api/v1/keys/${id}/disable`)).toMatchObject({ status: 200, body: { id, status: 'disabled' } });
+    expect(await ledger.feature.directory.findKey(digest)).toMatchObject({ status: 'disabled' });
+  });
+
+  it('lists groups', async () => {
+    const { body } = await call('GET /api/v1/groups');
+    expect(body.items).toMatchObject([{ name: 'openai', platform: 'openai', models: null, multiplierPpm: 1_000_000 }]);
+  });
+
+  it('explains a charge from ledger and billing, as far as each knows it', async () => {
+    const accountId = await ledger.fundedAccount(1_000_000_000n);
+    const charge = ledger.charge(accountId, 250_000_000n, 200_000_000n);
+    expect((await call(`GET /api/v1/charges/${charge.id}`)).status).toBe(404);
+    explained.set(charge.id, { model: 'gpt' });
+    expect((await call(`GET /api/v1/charges/${charge.id}`)).body).toEqual({ id: charge.id, usage: { model: 'gpt' }, transfer: null });
+    await new ChargePosting(ledger.pool, () => {}).post([charge]);
+    expect((await call(`GET /api/v1/charges/${charge.id}`)).body).toMatchObject({
+      usage: { model: 'gpt' },
+      transfer: {
+        kind: 'charge',
+        amount: '0.25',
+        granted: '0.20',
+        entries: [
+          { ledgerAccount: 'wallet', seq: '2', amount: '-0.20', balanceAfter: '0.80' },
+          { ledgerAccount: 'write_off', amount: '-0.05' },
+          { ledgerAccount: 'revenue', amount: '0.25' },
+        ],
+      },
+    });
+  });
+
+  const unknown = '01940000-0000-7000-8000-00000000ffff';
+  it.each([
+    ['POST', '/api/v1/accounts', {}, 400, 'name'],
+    ['POST', '/api/v1/accounts', { name: '  ' }, 400, 'name'],
+    ['POST', '/api/v1/accounts', { name: 'a\u0000b' }, 400, 'name'],
+    ['POST', '/api/v1/accounts', { name: 'x'.repeat(101) }, 400, 'name'],
+    ['POST', '/api/v1/accounts', { name: 'a', balance: '5' }, 400, 'balance'],
+    ['POST', '/api/v1/accounts', '{"name":', 400, ''],
+    ['POST', '/api/v1/accounts', '[]', 400, ''],
+    ['POST', `/api/v1/accounts/${unknown}/top-ups`, { amount: 5 }, 400, 'amount'],
+    ['POST', `/api/v1/accounts/${unknown}/top-ups`, { amount: '1e3' }, 400, 'amount'],
+    ['POST', `/api/v1/accounts/${unknown}/top-ups`, { amount: '-1' }, 400, 'amount'],
+    ['POST', `/api/v1/accounts/${unknown}/top-ups`, { amount: '0' }, 400, 'amount'],
+    ['POST', `/api/v1/accounts/${unknown}/top-ups`, { amount: '1', id: 'x' }, 400, 'id'],
+    ['POST', `/api/v1/accounts/${unknown}/top-ups`, { amount: '1' }, 404, unknown],
+    ['GET', '/api/v1/accounts/x', undefined, 400, ''],
+    ['GET', `/api/v1/accounts/${unknown}`, undefined, 404, unknown],
+    ['GET', '/api/v1/accounts?limit=0', undefined, 400, 'limit'],
+    ['GET', '/api/v1/accounts?limit=x', undefined, 400, 'limit'],
+    ['GET', '/api/v1/accounts?sort=x', undefined, 400, 'sort'],
+    ['GET', '/api/v1/keys?account=x', undefined, 400, 'account'],
+    ['POST', '/api/v1/keys', { account: unknown, group: 'openai' }, 404, unknown],
+    ['POST', '/api/v1/keys', { account: unknown }, 400, 'group'],
+    ['POST', `/api/v1/keys/${unknown}/disable`, undefined, 404, unknown],
+    ['GET', '/api/v1/nothing', undefined, 404, ''],
+  ])('answers %s %s %j with %i, naming %s', async (method, path, body, status, named) => {
+    const answer = await call(`${method} ${path}`, body);
+    expect(answer).toEqual({ status, body: { error: { code: status === 404 ? 'not_found' : 'invalid_request', message: expect.any(String) } } });
+    expect(answer.body.error.message).toContain(named);
+  });
+
+  it('names the group that does not exist', async () => {
+    const { body: account } = await call('POST /api/v1/accounts', { name: 'x' });
+    expect(await call('POST /api/v1/keys', { account: account.id, group: 'nope' })).toMatchObject({
+      status: 404,
+      body: { error: { message: 'There is no group "nope".' } },
+    });
+  });
+
+  it('tells the alarm, not the caller, what went wrong inside', async () => {
+    await ledger.pool.query('ALTER TABLE account.groups RENAME TO groups_away');
+    ledger.alarms.length = 0;
+    const answer = await call('GET /api/v1/groups');
+    await ledger.pool.query('ALTER TABLE account.groups_away RENAME TO groups');
+    expect(answer.status).toBe(500);
+    expect(JSON.stringify(answer.body)).not.toContain('relation');
+    expect(ledger.alarms).toMatchObject([{ kind: 'management_failed' }]);
+  });
+
+  it('leaves an audit line for what operators change, without the key', async () => {
+    const { rows } = await ledger.pool.query<{ action: string }>(`SELECT DISTINCT action FROM account.audit_log WHERE actor = 'operator' ORDER BY action`);
+    expect(rows.map(({ action }) => action)).toEqual(['account.created', 'account.topped_up', 'key.created', 'key.disabled']);
+  });
+
+  it('guards every route of every controller', () => {
+    const { controllers } = AccountModule.with({ feature: ledger.feature, ledger: {} as LedgerService, operatorToken: TOKEN, explainCharge: async () => undefined });
+    expect(controllers).toEqual(expect.arrayContaining([AccountsController, KeysController, GroupsController, ChargesController]));
+    for (const controller of controllers ?? []) expect(Reflect.getMetadata(GUARDS_METADATA, controller)).toEqual([OperatorGuard]);
+  });
+
+  it('does not start with an operator token that can be guessed', () => {
+    const options = { feature: ledger.feature, ledger: {} as LedgerService, explainCharge: async () => undefined };
+    expect(() => AccountModule.with({ ...options, operatorToken: 'short' })).toThrow('operator token');
+  });
+});
