@@ -1,0 +1,66 @@
+import type { RequestListener, Server } from 'node:http';
+import { join } from 'node:path';
+import { Module } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AccountModule, ManagementErrorFilter } from '@tokone/account';
+import type { AccountModuleOptions } from '@tokone/account';
+import { GatewayModule } from '@tokone/gateway';
+import type { Gateway } from '@tokone/gateway';
+import { listen } from './listener.js';
+import type { OpenedParts } from './opened-parts.js';
+import { writePrivateFile } from './private-file.js';
+
+@Module({})
+class ManagementRoot {}
+
+@Module({})
+class PublicRoot {}
+
+/** The management API: on loopback, on a free port, for the operator's command line, which finds it by operator.json. */
+export async function startManagement({ dataFolder, parts, ...options }: AccountModuleOptions & { dataFolder: string; parts: OpenedParts }): Promise<void> {
+  const app = await createApp({ module: ManagementRoot, imports: [AccountModule.with(options)] }, new FastifyAdapter({ logger: false }));
+  app.useGlobalFilters(app.get(ManagementErrorFilter, { strict: false }));
+  parts.add('management API', app, (opened) => opened.close());
+  await app.listen(0, '127.0.0.1');
+  const url = await app.getUrl();
+  await writePrivateFile(join(dataFolder, 'operator.json'), `${JSON.stringify({ url, token: options.operatorToken })}\n`);
+}
+
+export interface PublicApiOptions {
+  gateway: Gateway;
+  host: string;
+  port: number;
+  drainMs: number;
+  parts: OpenedParts;
+}
+
+/** The public API on one port: inference before the framework, the rest through it. Closing it drains. */
+export async function startPublicApi({ gateway, host, port, drainMs, parts }: PublicApiOptions): Promise<{ baseUrl: string }> {
+  let server: Server | undefined;
+  const adapter = new FastifyAdapter({ logger: false, bodyLimit: 65_536, serverFactory: (handler: RequestListener) => (server = gateway.createServer(handler)) });
+  const app = await createApp({ module: PublicRoot, imports: [GatewayModule.with(gateway)] }, adapter);
+  await app.init();
+  await adapter.getInstance().ready();
+  if (!server) throw new Error('the framework made no server');
+  const listening = server;
+  const takenPort = await listen(listening, host, port);
+  parts.add('public API', app, async () => {
+    const closed = new Promise((resolve) => listening.close(resolve));
+    listening.closeIdleConnections();
+    await gateway.drain(drainMs);
+    listening.closeIdleConnections();
+    const timer = setTimeout(() => listening.closeAllConnections(), 2_000);
+    await closed;
+    clearTimeout(timer);
+    await app.close();
+  });
+  const shownHost = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+  return { baseUrl: `http://${shownHost}:${takenPort}` };
+}
+
+function createApp(module: DynamicModule, adapter: FastifyAdapter): Promise<NestFastifyApplication> {
+  return NestFactory.create<NestFastifyApplication>(module, adapter, { logger: false, abortOnError: false });
+}

@@ -1,0 +1,30 @@
+import type { Platform } from '@tokone/protocol';
+import type { StandaloneSettings } from './settings.js';
+
+export interface UpstreamTarget {
+  platform: Platform;
+  baseUrl: string;
+  credential: string;
+  /** The provider itself is called, with the operator's own credential. */
+  real: boolean;
+}
+
+const PROVIDERS = {
+  openai: { url: 'https://api.openai.com', key: 'OPENAI_API_KEY', override: 'TOKONE_OPENAI_UPSTREAM_URL' },
+  anthropic: { url: 'https://api.anthropic.com', key: 'ANTHROPIC_API_KEY', override: 'TOKONE_ANTHROPIC_UPSTREAM_URL' },
+  gemini: { url: 'https://generativelanguage.googleapis.com', key: 'GEMINI_API_KEY', override: 'TOKONE_GEMINI_UPSTREAM_URL' },
+} as const satisfies Record<Platform, { url: string; key: keyof StandaloneSettings; override: keyof StandaloneSettings }>;
+
+/** Where each group's requests go: the provider when its key is set, the address that is set, else the simulator. */
+export function upstreamTargets(settings: StandaloneSettings, simulatorUrl: string): UpstreamTarget[] {
+  return Object.entries(PROVIDERS).map(([platform, provider]) => {
+    const key = settings[provider.key];
+    const override = settings[provider.override];
+    return {
+      platform: platform as Platform,
+      baseUrl: override ?? (key === undefined ? simulatorUrl : provider.url),
+      credential: key ?? 'simulated-credential',
+      real: key !== undefined,
+    };
+  });
+}
