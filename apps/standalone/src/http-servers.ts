@@ -7,7 +7,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AccountModule, ManagementErrorFilter } from '@tokone/account';
 import type { AccountModuleOptions } from '@tokone/account';
-import { GatewayModule } from '@tokone/gateway';
+import { GatewayModule, GatewayStatusModule } from '@tokone/gateway';
 import type { Gateway } from '@tokone/gateway';
 import { listen } from './listener.js';
 import type { OpenedParts } from './opened-parts.js';
@@ -19,9 +19,17 @@ class ManagementRoot {}
 @Module({})
 class PublicRoot {}
 
+export interface ManagementOptions extends AccountModuleOptions {
+  dataFolder: string;
+  parts: OpenedParts;
+  gateway: Gateway;
+  holds: () => { held: number; settled: number; heldNanoUsd: bigint };
+}
+
 /** The management API: on loopback, on a free port, for the operator's command line, which finds it by operator.json. */
-export async function startManagement({ dataFolder, parts, ...options }: AccountModuleOptions & { dataFolder: string; parts: OpenedParts }): Promise<void> {
-  const app = await createApp({ module: ManagementRoot, imports: [AccountModule.with(options)] }, new FastifyAdapter({ logger: false }));
+export async function startManagement({ dataFolder, parts, gateway, holds, ...options }: ManagementOptions): Promise<void> {
+  const imports = [AccountModule.with(options), GatewayStatusModule.with(gateway, holds)];
+  const app = await createApp({ module: ManagementRoot, imports }, new FastifyAdapter({ logger: false }));
   app.useGlobalFilters(app.get(ManagementErrorFilter, { strict: false }));
   parts.add('management API', app, (opened) => opened.close());
   await app.listen(0, '127.0.0.1');

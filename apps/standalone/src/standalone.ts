@@ -90,7 +90,7 @@ async function start(settings: StandaloneSettings, { logger, parts }: { logger: 
   parts.add('rating', rating, () => rating.stop());
   await rating.caughtUp(CATCH_UP_DEADLINE_MS);
   await ledger.caughtUp(CATCH_UP_DEADLINE_MS);
-  await startManagement({ feature, ledger, operatorToken: secrets.operatorToken, explainCharge: (id) => billing.chargeStatements.explainCharge(id), dataFolder, parts });
+  await startManagement({ feature, ledger, operatorToken: secrets.operatorToken, explainCharge: (id) => billing.chargeStatements.explainCharge(id), dataFolder, parts, gateway, holds: () => admission.outstanding() });
   const publicApi = await startPublicApi({ gateway, host: settings.HOST, port: settings.PORT, drainMs: settings.TOKONE_DRAIN_SECONDS * 1000, parts });
   await gateway.open();
   await writeQuickstartEnv(quickstart, { baseUrl: publicApi.baseUrl, simulatorUrl: simulator.url, databaseUrl: database.url });

@@ -2,4 +2,4 @@ export { Gateway } from './gateway.js';
 export type { GatewayOptions } from './gateway.js';
 export { DEFAULT_LIMITS } from './gateway-context.js';
 export type { GatewayLimits, GatewayPorts } from './gateway-context.js';
-export { GatewayModule } from './gateway.module.js';
+export { GatewayModule, GatewayStatusModule } from './gateway.module.js';

@@ -130,7 +130,7 @@ export class InferenceIntake {
 
 function heldOrRefused(result: ReserveResult): { holdNanoUsd: bigint; extendable: boolean; whole: boolean } {
   if (result.status === 'held') return result;
-  if (result.status === 'unavailable') throw new GatewayError('admission_unavailable', 'The balance cannot be checked right now. Send the request again in a moment.', { retryAfterSeconds: 1 });
+  if (result.status === 'unavailable') throw new GatewayError('admission_unavailable', 'The balance cannot be checked right now. Send the request again in a moment.', { retryAfterSeconds: 1, cause: result.cause });
   const amounts = `${writeUsd(result.availableNanoUsd)} USD is available and ${writeUsd(result.neededNanoUsd)} USD is needed`;
   if (result.status === 'balance_held') {
     throw new GatewayError('balance_held', `Running requests hold the balance: ${amounts} for this request. Wait for one to end, or top up.`, { retryAfterSeconds: 2 });

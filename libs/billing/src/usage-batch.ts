@@ -1,0 +1,82 @@
+import type { UsageRecorded } from '@tokone/events';
+import type { LogBatch, LogRecord } from '@tokone/messaging';
+import type { PriceSnapshot } from '@tokone/pricing';
+import { hashContent } from './content-hash.js';
+import { rateEvent } from './rate-event.js';
+import type { Parked } from './rate-event.js';
+import type { UsageRow } from './usage-row.js';
+
+export interface ParkedRecord {
+  id: string;
+  contentHash: string;
+  parked: Parked;
+  raw: string;
+  offset: bigint;
+}
+
+export interface DeadRecord {
+  reason: string;
+  raw: string;
+  offset: bigint;
+}
+
+/** A batch of the log, sorted out: every record is in exactly one of the lists, or a repetition of one that is. */
+export interface UsageBatch {
+  partition: string;
+  nextOffset: bigint;
+  /** One per id, the first of the batch, by rising id: two consumers lock the index in the same order. */
+  rows: UsageRow[];
+  /** Same id as one of `rows`, another content. */
+  rivals: UsageRow[];
+  parked: ParkedRecord[];
+  dead: DeadRecord[];
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** Rates every record of a batch. Pure: `prices` holds the snapshots that the events name, as far as they exist. */
+export function sortBatch(batch: LogBatch, prices: ReadonlyMap<string, PriceSnapshot>, nowMs: number): UsageBatch {
+  const rows = new Map<string, UsageRow>();
+  const sorted: UsageBatch = { partition: batch.partition, nextOffset: batch.nextOffset, rows: [], rivals: [], parked: [], dead: [] };
+  for (const record of batch.records) {
+    const found = sortRecord(record, prices, nowMs);
+    if ('reason' in found) sorted.dead.push(found);
+    else if ('parked' in found) sorted.parked.push(found);
+    else {
+      const first = rows.get(found.event.id);
+      if (first === undefined) rows.set(found.event.id, found);
+      else if (first.contentHash !== found.contentHash) sorted.rivals.push(found);
+    }
+  }
+  sorted.rows = [...rows.values()].sort((a, b) => (a.event.id < b.event.id ? -1 : 1));
+  return sorted;
+}
+
+/** The price snapshots that a batch needs. */
+export function priceIdsOf(batch: LogBatch): Set<string> {
+  const ids = new Set<string>();
+  for (const { event } of batch.records) if (event?.priceId) ids.add(event.priceId);
+  return ids;
+}
+
+function sortRecord(
+  { event, raw, offset }: LogRecord,
+  prices: ReadonlyMap<string, PriceSnapshot>,
+  nowMs: number,
+): UsageRow | ParkedRecord | DeadRecord {
+  if (event === undefined) return { reason: 'unreadable', raw, offset };
+  if (!UUID.test(event.id)) return { reason: 'its id is not a UUID', raw, offset };
+  try {
+    const contentHash = hashContent(event);
+    const rated = rateEvent(event, priceOf(event, prices), nowMs);
+    if (rated.kind === 'parked') return { id: event.id, contentHash, parked: rated, raw, offset };
+    return { event, contentHash, raw, offset, amounts: rated };
+  } catch (error) {
+    // One record that we cannot handle must not hold up all that follow it.
+    return { reason: error instanceof Error ? error.message : String(error), raw, offset };
+  }
+}
+
+function priceOf(event: UsageRecorded, prices: ReadonlyMap<string, PriceSnapshot>): PriceSnapshot | undefined {
+  return event.priceId === null ? undefined : prices.get(event.priceId);
+}

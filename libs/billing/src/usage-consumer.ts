@@ -1,0 +1,148 @@
+import type { Consumption, EventLog, LogBatch, LogConsumer } from '@tokone/messaging';
+import { inTransaction } from '@tokone/persistence';
+import type { Pool, PoolClient } from '@tokone/persistence';
+import type { BillingLog } from './billing-log.js';
+import type { OutboxSignal } from './outbox-signal.js';
+import type { LocalPriceBook } from './price-book.js';
+import { priceIdsOf, sortBatch } from './usage-batch.js';
+import type { DeadRecord, UsageBatch } from './usage-batch.js';
+import type { UsageRow } from './usage-row.js';
+import { writeConflicts, writeDead, writeParked, writeRows } from './usage-writer.js';
+import type { WriteResult } from './usage-writer.js';
+
+/** More records than this that the database refuses in one batch are our fault, not theirs: the line stops. */
+const MAX_POISON_PER_BATCH = 20;
+
+export interface UsageConsumerParts {
+  pool: Pool;
+  prices: LocalPriceBook;
+  outbox: OutboxSignal;
+  log: BillingLog;
+  now(): number;
+}
+
+/**
+ * Rates `usage.recorded`. The log delivers at least once; each event id is rated and published once for ever: the
+ * id is the primary key of the usage row, and rated rows, the outbox row made from exactly the new ones, records set
+ * aside, and the cursor commit together or not at all. Any number of consumers may work on any partitions at once.
+ *
+ * Nothing is dropped: a record ends as a usage row, or in `parked`, `dead` or `conflict` with its bytes, or it is a
+ * repetition of one that did. A failure of the database is thrown, and the log hands the batch over again; when only
+ * some records are refused by the database, they are found by halving and become `dead` in the same transaction.
+ */
+export class UsageConsumer implements LogConsumer {
+  readonly batchSize = 500;
+  readonly lingerMs = 20;
+
+  constructor(private readonly parts: UsageConsumerParts) {}
+
+  start(eventLog: EventLog): Promise<Consumption> {
+    return eventLog.consume(this);
+  }
+
+  async cursor(partition: string): Promise<bigint | undefined> {
+    const { rows } = await this.parts.pool.query<{ next_offset: bigint }>(
+      'SELECT next_offset FROM billing.log_cursor WHERE log_partition = $1',
+      [partition],
+    );
+    return rows[0]?.next_offset;
+  }
+
+  async handle(batch: LogBatch): Promise<void> {
+    const { pool, prices, outbox, now } = this.parts;
+    const sorted = sortBatch(batch, await prices.snapshots(priceIdsOf(batch)), now());
+    let result: WriteResult;
+    try {
+      result = await inTransaction(pool, (client) => this.write(client, sorted, writeRows));
+    } catch (error) {
+      if (!blamesRecord(error)) throw error;
+      result = await inTransaction(pool, (client) => this.write(client, sorted, writeHalves));
+    }
+    if (result.published) outbox.notify();
+    this.report(sorted, result);
+  }
+
+  private async write(client: PoolClient, batch: UsageBatch, insert: typeof writeRows): Promise<WriteResult> {
+    const result = await insert(client, batch, batch.rows);
+    const seenBefore = result.inserted < batch.rows.length;
+    if (seenBefore || batch.rivals.length > 0) {
+      const suspects = seenBefore ? [...batch.rows, ...batch.rivals] : batch.rivals;
+      result.conflicts = await writeConflicts(client, batch.partition, suspects);
+    }
+    await writeParked(client, batch.partition, batch.parked);
+    await writeDead(client, batch.partition, batch.dead);
+    return result;
+  }
+
+  /** Alarms, after the commit. A redelivered batch may raise them again. */
+  private report(batch: UsageBatch, result: WriteResult): void {
+    const { log } = this.parts;
+    const { partition } = batch;
+    const disagreements = batch.rows.filter(({ amounts }) => amounts.disagreement);
+    const [first] = disagreements;
+    // One line a batch: whatever is wrong may be wrong for every request.
+    if (first) log.error({ ...disagreementFields(first), count: disagreements.length }, 'gateway and billing rate a request differently');
+    for (const { row, ratedContentHash } of result.conflicts)
+      log.error({ id: row.event.id, partition, offset: `${row.offset}`, ratedContentHash }, 'an id that is rated came again with another content');
+    for (const { id, parked, offset } of batch.parked)
+      log.error({ id, partition, offset: `${offset}`, ...parked }, 'an event is parked: it cannot be charged as it stands');
+    for (const { reason, offset } of batch.dead)
+      log.error({ partition, offset: `${offset}`, reason }, 'a record is dead: it cannot be read or stored');
+  }
+}
+
+/**
+ * Like `writeRows`, but puts aside the rows that the database refuses: the list is halved until the refused ones stand
+ * alone. Each half has a savepoint, so the others stay.
+ */
+async function writeHalves(client: PoolClient, batch: UsageBatch, rows: readonly UsageRow[]): Promise<WriteResult> {
+  const total: WriteResult = { inserted: 0, published: false, conflicts: [] };
+  const poison: DeadRecord[] = [];
+  const pending: (readonly UsageRow[])[] = [rows];
+  for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
+    const refusal = await trySavepoint(client, async () => {
+      const { inserted, published } = await writeRows(client, batch, part);
+      total.inserted += inserted;
+      total.published ||= published;
+    });
+    if (refusal === undefined) continue;
+    const [only] = part;
+    if (only === undefined) throw refusal;
+    if (part.length === 1) poison.push({ reason: refusal.message, raw: only.raw, offset: only.offset });
+    else pending.push(part.slice(part.length >> 1), part.slice(0, part.length >> 1));
+    if (poison.length > MAX_POISON_PER_BATCH) throw new Error('the database refuses too many records of one batch', { cause: refusal });
+  }
+  batch.dead.push(...poison);
+  const refused = new Set(poison.map(({ offset }) => offset));
+  batch.rows = batch.rows.filter(({ offset }) => !refused.has(offset));
+  return total;
+}
+
+/** Runs `work` under a savepoint. Returns what the database has against a record; throws every other failure. */
+async function trySavepoint(client: PoolClient, work: () => Promise<void>): Promise<Error | undefined> {
+  await client.query('SAVEPOINT part');
+  try {
+    await work();
+    await client.query('RELEASE SAVEPOINT part');
+    return undefined;
+  } catch (error) {
+    if (!blamesRecord(error)) throw error;
+    await client.query('ROLLBACK TO SAVEPOINT part');
+    return error;
+  }
+}
+
+function disagreementFields({ event, amounts }: UsageRow): Record<string, string> {
+  return {
+    id: event.id,
+    ratedNanoUsd: `${amounts.ratedNanoUsd}`,
+    chargeNanoUsd: `${amounts.chargeNanoUsd}`,
+    holdNanoUsd: `${event.holdNanoUsd}`,
+    grantNanoUsd: `${event.grantNanoUsd}`,
+  };
+}
+
+/** SQLSTATE classes 22 (data exception) and 23 (integrity): all others say nothing about a single record. */
+function blamesRecord(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && /^2[23]...$/.test(error.code);
+}

@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import type { PoolClient } from '@tokone/persistence';
+import { plainArray, textArray } from './array-literal.js';
+import type { DeadRecord, ParkedRecord, UsageBatch } from './usage-batch.js';
+import { INSERT_USAGE, USAGE_COLUMN_COUNT, usageArrays } from './usage-row.js';
+import type { UsageRow } from './usage-row.js';
+
+export interface Conflict {
+  row: UsageRow;
+  ratedContentHash: string;
+}
+
+export interface WriteResult {
+  /** Rows that were new. */
+  inserted: number;
+  /** Whether the outbox has a new row. */
+  published: boolean;
+  conflicts: Conflict[];
+}
+
+/**
+ * The charges come out of RETURNING, never out of the input: an id that was rated before, or by another consumer in
+ * this moment, does not reach the outbox again. The cursor never goes back.
+ */
+const WRITE_ROWS = `
+  WITH inserted AS (
+    ${INSERT_USAGE}
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id, account_id, rated_nano_usd, charge_nano_usd
+  ), published AS (
+    INSERT INTO billing.outbox (charges)
+    SELECT json_agg(json_build_object('id', id, 'accountId', account_id,
+      'ratedNanoUsd', rated_nano_usd::text, 'chargeNanoUsd', charge_nano_usd::text))
+    FROM inserted WHERE rated_nano_usd > 0 HAVING count(*) > 0
+    RETURNING 1
+  ), moved AS (
+    INSERT INTO billing.log_cursor AS c (log_partition, next_offset)
+    VALUES ($${USAGE_COLUMN_COUNT + 1}::text, $${USAGE_COLUMN_COUNT + 2}::bigint)
+    ON CONFLICT (log_partition) DO UPDATE SET next_offset = greatest(c.next_offset, excluded.next_offset)
+  )
+  SELECT (SELECT count(*) FROM inserted)::int AS inserted, EXISTS (SELECT 1 FROM published) AS published`;
+
+/** Writes rated rows, their outbox row, and the cursor, in one statement. */
+export async function writeRows(client: PoolClient, batch: UsageBatch, rows: readonly UsageRow[]): Promise<WriteResult> {
+  const { rows: results } = await client.query<{ inserted: number; published: boolean }>({
+    name: 'billing.write-rows',
+    text: WRITE_ROWS,
+    values: [...usageArrays(rows), batch.partition, batch.nextOffset.toString()],
+  });
+  const { inserted, published } = results[0] ?? { inserted: 0, published: false };
+  return { inserted, published, conflicts: [] };
+}
+
+/**
+ * Finds those of these rows whose id is rated with another content, and keeps them. A statement of its own, after
+ * the insert: only then does it see the rows of another consumer that the insert had to wait for.
+ */
+export async function writeConflicts(client: PoolClient, partition: string, rows: readonly UsageRow[]): Promise<Conflict[]> {
+  const { rows: stored } = await client.query<{ id: string; content_hash: string }>(
+    `SELECT id, encode(content_hash, 'hex') AS content_hash FROM billing.usage WHERE id = ANY($1::uuid[])`,
+    [plainArray(rows.map(({ event }) => event.id))],
+  );
+  const rated = new Map(stored.map(({ id, content_hash }) => [id, content_hash]));
+  const conflicts: Conflict[] = [];
+  for (const row of rows) {
+    const ratedContentHash = rated.get(row.event.id.toLowerCase());
+    if (ratedContentHash !== undefined && ratedContentHash !== row.contentHash) conflicts.push({ row, ratedContentHash });
+  }
+  for (const { row, ratedContentHash } of conflicts) {
+    await client.query(
+      `INSERT INTO billing.conflict (id, content_hash, rated_content_hash, raw, log_partition, log_offset)
+       VALUES ($1, decode($2, 'hex'), decode($3, 'hex'), $4, $5, $6) ON CONFLICT DO NOTHING`,
+      [row.event.id, row.contentHash, ratedContentHash, Buffer.from(row.raw), partition, row.offset.toString()],
+    );
+  }
+  return conflicts;
+}
+
+/** Parks events; not one that is rated already: a redelivery after its time is over is no news. */
+export async function writeParked(client: PoolClient, partition: string, parked: readonly ParkedRecord[]): Promise<void> {
+  if (parked.length === 0) return;
+  await client.query(
+    `INSERT INTO billing.parked (id, content_hash, reason, detail, raw, log_partition, log_offset)
+     SELECT s.id, decode(s.content_hash, 'hex'), s.reason, s.detail, decode(s.raw, 'hex'), $7, s.log_offset
+     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+       AS s (id, content_hash, reason, detail, raw, log_offset)
+     WHERE NOT EXISTS (SELECT 1 FROM billing.usage u WHERE u.id = s.id)
+     ON CONFLICT DO NOTHING`,
+    [
+      plainArray(parked.map(({ id }) => id)),
+      plainArray(parked.map(({ contentHash }) => contentHash)),
+      textArray(parked.map((record) => record.parked.reason)),
+      textArray(parked.map((record) => record.parked.detail)),
+      plainArray(parked.map(({ raw }) => Buffer.from(raw).toString('hex'))),
+      plainArray(parked.map(({ offset }) => offset)),
+      partition,
+    ],
+  );
+}
+
+export async function writeDead(client: PoolClient, partition: string, dead: readonly DeadRecord[]): Promise<void> {
+  for (const { reason, raw, offset } of dead) {
+    const bytes = Buffer.from(raw);
+    await client.query(
+      `INSERT INTO billing.dead (log_partition, log_offset, raw_hash, reason, raw)
+       VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+      [partition, offset.toString(), createHash('sha256').update(bytes).digest(), reason.replaceAll('\0', '\uFFFD'), bytes],
+    );
+  }
+}

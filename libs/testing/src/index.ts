@@ -1,0 +1,12 @@
+export { ChildProgram, WORKSPACE } from './child-program.js';
+export type { ChildProgramOptions } from './child-program.js';
+export { findMoneyFaults } from './money-check.js';
+export type { MoneyCheckInput } from './money-check.js';
+export { SimulatorProcess, readTruth } from './simulator.js';
+export type { TruthRecord } from './simulator.js';
+export { StandaloneProcess } from './standalone.js';
+export type { QuickstartAddresses, StandaloneOptions } from './standalone.js';
+export { makeTemporaryFolder } from './temporary-folder.js';
+export type { TemporaryFolder } from './temporary-folder.js';
+export { waitFor } from './wait-for.js';
+export type { WaitOptions } from './wait-for.js';

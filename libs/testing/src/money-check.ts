@@ -1,0 +1,115 @@
+import { openPool } from '@tokone/persistence';
+import type { Pool } from '@tokone/persistence';
+import type { TruthRecord } from './simulator.js';
+
+export interface MoneyCheckInput {
+  databaseUrl: string;
+  truth: readonly TruthRecord[];
+}
+
+/** A rule of the ledger, and SQL that finds what breaks it: no row means that it holds. */
+const RULES: readonly { rule: string; sql: string }[] = [
+  { rule: 'all entries sum to 0', sql: 'SELECT sum(amount) AS found FROM account.entries HAVING sum(amount) <> 0' },
+  { rule: 'each transfer sums to 0', sql: 'SELECT transfer_id, sum(amount) AS found FROM account.entries GROUP BY transfer_id HAVING sum(amount) <> 0' },
+  {
+    rule: 'each balance equals its entries, and seq their count',
+    sql: `SELECT l.id, l.kind, l.balance, l.seq, e.total, e.entries FROM account.ledger_accounts l
+          LEFT JOIN (SELECT ledger_account_id, sum(amount) AS total, count(*) AS entries, max(seq) AS last FROM account.entries GROUP BY 1) e ON e.ledger_account_id = l.id
+          WHERE l.balance <> coalesce(e.total, 0) OR l.seq <> coalesce(e.entries, 0) OR l.seq <> coalesce(e.last, 0)`,
+  },
+  { rule: 'no wallet is below 0', sql: "SELECT id, balance FROM account.ledger_accounts WHERE kind = 'wallet' AND balance < 0" },
+  {
+    rule: 'each charge above 0 is posted once, with its amount, and nothing else is',
+    sql: `SELECT coalesce(u.id, t.transfer_id) AS id, u.charge_nano_usd, t.amount FROM (SELECT * FROM billing.usage WHERE charge_nano_usd > 0) u
+          FULL JOIN (SELECT e.transfer_id, -sum(e.amount) AS amount FROM account.entries e JOIN account.ledger_accounts l ON l.id = e.ledger_account_id AND l.kind = 'wallet'
+                     JOIN account.transfers tr ON tr.id = e.transfer_id AND tr.kind = 'charge' GROUP BY 1) t ON t.transfer_id = u.id
+          WHERE u.charge_nano_usd IS DISTINCT FROM t.amount`,
+  },
+  { rule: 'no event is parked, dead or in conflict', sql: 'SELECT id::text, reason FROM billing.parked UNION ALL SELECT log_offset::text, reason FROM billing.dead UNION ALL SELECT id::text, $$conflict$$ FROM billing.conflict' },
+  { rule: 'the outbox is empty', sql: 'SELECT id FROM billing.outbox' },
+];
+
+/**
+ * Prices apart from the product's own arithmetic: what a usage row must cost at list price by the price table, in SQL
+ * numeric, with the band that its input falls into. Tiers other than default are left to their own tests.
+ */
+const REPRICED = `
+  SELECT u.id, u.rated_nano_usd, floor(p.usd * 1e9 * u.multiplier_ppm / 1e6 + 0.5) AS expected FROM billing.usage u
+  JOIN billing.price_row r ON r.id = u.price_id
+  CROSS JOIN LATERAL (SELECT b.value -> 'usdPerMillion' AS c FROM jsonb_array_elements(r.prices -> 'tiers' -> 'default') b
+    WHERE (b.value ->> 'aboveInputTokens')::numeric = 0 OR u.input_tokens + u.cache_read_tokens + u.cache_write_5m_tokens + u.cache_write_1h_tokens + u.input_audio_tokens > (b.value ->> 'aboveInputTokens')::numeric
+    ORDER BY (b.value ->> 'aboveInputTokens')::numeric DESC LIMIT 1) band
+  CROSS JOIN LATERAL (SELECT (u.input_tokens * (c ->> 'input')::numeric + u.output_tokens * (c ->> 'output')::numeric
+    + u.reasoning_tokens * coalesce(c ->> 'reasoning', c ->> 'output')::numeric + u.cache_read_tokens * coalesce(c ->> 'cacheRead', c ->> 'input')::numeric
+    + u.cache_write_5m_tokens * coalesce(c ->> 'cacheWrite5m', c ->> 'input')::numeric
+    + u.cache_write_1h_tokens * coalesce(c ->> 'cacheWrite1h', c ->> 'cacheWrite5m', c ->> 'input')::numeric) / 1e6 AS usd) p
+  WHERE u.admitted AND coalesce(u.service_tier, 'default') = 'default' AND u.input_audio_tokens + u.output_audio_tokens + u.output_image_tokens = 0 AND u.units IS NULL
+    AND u.rated_nano_usd <> floor(p.usd * 1e9 * u.multiplier_ppm / 1e6 + 0.5)`;
+
+interface UsageRow {
+  id: string;
+  outcome: string;
+  estimated: boolean;
+  upstream_request_id: string | null;
+  input: number;
+  cache_read: number;
+  cache_write: number;
+  output: number;
+  charge: string;
+  grant: string;
+  hold: string;
+}
+
+/** Everything that must hold for the money when nothing is running, as sentences of what does not. Empty = right. */
+export async function findMoneyFaults({ databaseUrl, truth }: MoneyCheckInput): Promise<string[]> {
+  const pool = openPool({ url: databaseUrl, poolSize: 2, statementTimeoutMs: 60_000, applicationName: 'money check' });
+  try {
+    const faults: string[] = [];
+    for (const { rule, sql } of RULES) faults.push(...(await broken(pool, rule, sql)));
+    faults.push(...(await broken(pool, 'each rated amount is what the price table says', REPRICED)));
+    faults.push(...compareWithTruth(await readUsage(pool), truth));
+    return faults;
+  } finally {
+    await pool.end();
+  }
+}
+
+async function broken(pool: Pool, rule: string, sql: string): Promise<string[]> {
+  const { rows } = await pool.query<Record<string, unknown>>(sql);
+  return rows.slice(0, 5).map((row) => `${rule}: ${JSON.stringify(row, (_name, value: unknown) => (typeof value === 'bigint' ? value.toString() : value))}`);
+}
+
+async function readUsage(pool: Pool): Promise<UsageRow[]> {
+  const { rows } = await pool.query<UsageRow>(`
+    SELECT id, outcome, estimated, upstream_request_id, input_tokens::int AS input, cache_read_tokens::int AS cache_read,
+      (cache_write_5m_tokens + cache_write_1h_tokens)::int AS cache_write, (output_tokens + reasoning_tokens)::int AS output,
+      charge_nano_usd::text AS charge, grant_nano_usd::text AS grant, hold_nano_usd::text AS hold
+    FROM billing.usage WHERE admitted`);
+  return rows;
+}
+
+/** One PROGRESS step, and what a chunk may add to it. */
+const STEP_TOKENS = 512 + 64;
+
+/** Reported usage is exactly the truth's; estimated usage is within one PROGRESS step of what was sent. One usage row per request that the provider accepted. */
+function compareWithTruth(usage: readonly UsageRow[], truth: readonly TruthRecord[]): string[] {
+  const faults: string[] = [];
+  const byRequest = new Map(usage.filter((row) => row.upstream_request_id !== null).map((row) => [row.upstream_request_id, row]));
+  for (const record of truth) {
+    const row = byRequest.get(record.providerRequestId);
+    if (!row) continue;
+    const { tokens } = record;
+    if (BigInt(row.charge) > BigInt(row.grant)) faults.push(`${row.id} is charged above its grant`);
+    if (row.estimated) {
+      if (Math.abs(row.output - (tokens.output + tokens.reasoning)) > STEP_TOKENS && row.outcome !== 'client_left') faults.push(`${row.id} (${row.outcome}) is estimated at ${row.output} output tokens, ${tokens.output} were sent`);
+      continue;
+    }
+    if (record.outcome !== 'complete') continue;
+    const expected = [tokens.input, tokens.cacheRead, tokens.cacheWrite5m + tokens.cacheWrite1h, tokens.output + tokens.reasoning];
+    const found = [row.input, row.cache_read, row.cache_write, row.output];
+    if (String(expected) !== String(found)) faults.push(`${row.id} is charged for ${found.join('/')}, the provider served ${expected.join('/')}`);
+  }
+  const accepted = truth.length;
+  if (usage.length < accepted) faults.push(`${accepted} requests were accepted upstream, but only ${usage.length} usage rows of admitted requests exist`);
+  return faults;
+}

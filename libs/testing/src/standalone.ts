@@ -1,0 +1,94 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ChildProgram } from './child-program.js';
+import { makeTemporaryFolder } from './temporary-folder.js';
+
+export interface StandaloneOptions {
+  /** Kept when given, else made and removed with the process. */
+  dataFolder?: string;
+  env?: Readonly<Record<string, string>>;
+  ownGroup?: boolean;
+}
+
+export interface QuickstartAddresses {
+  baseUrl: string;
+  keys: { openai: string; anthropic: string; gemini: string };
+  simulatorUrl: string;
+  databaseUrl: string;
+}
+
+const READY_DEADLINE_MS = 90_000;
+
+/** TokOne in one process, started as a user would, on a free port. */
+export class StandaloneProcess {
+  private constructor(
+    readonly program: ChildProgram,
+    readonly dataFolder: string,
+    readonly addresses: QuickstartAddresses,
+    private readonly removeFolder: () => Promise<void>,
+  ) {}
+
+  static async start(options: StandaloneOptions = {}): Promise<StandaloneProcess> {
+    const folder = options.dataFolder === undefined ? await makeTemporaryFolder('data') : undefined;
+    const dataFolder = options.dataFolder ?? folder?.path ?? '';
+    const removeFolder = async () => folder?.remove();
+    const program = new ChildProgram({
+      main: 'apps/standalone/dist/main.js',
+      env: { PORT: '0', LOG_LEVEL: 'error', TOKONE_DATA_DIR: dataFolder, ...options.env },
+      ownGroup: options.ownGroup ?? false,
+    });
+    try {
+      await program.printed(/^TokOne is ready/m, READY_DEADLINE_MS);
+      return new StandaloneProcess(program, dataFolder, await readQuickstart(dataFolder), removeFolder);
+    } catch (error) {
+      await program.end('SIGTERM').catch(() => program.end('SIGKILL'));
+      await removeFolder();
+      throw error;
+    }
+  }
+
+  /** Orderly: drains and removes a folder of its own. Returns the exit code. */
+  async stop(): Promise<number | null> {
+    const { code } = await this.program.end('SIGTERM');
+    await this.removeFolder();
+    return code;
+  }
+
+  /** kill -9: PostgreSQL, the simulator and the folder stay, for a next start on the same folder to take over. */
+  async kill(): Promise<void> {
+    await this.program.end('SIGKILL');
+  }
+
+  /** The management API of this process, as the operator's command line uses it. */
+  async manage(method: 'GET' | 'POST', path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }> {
+    const { url, token } = JSON.parse(await readFile(join(this.dataFolder, 'operator.json'), 'utf8')) as { url: string; token: string };
+    const answer = await fetch(new URL(path, url), {
+      method,
+      headers: { authorization: `Bearer ${token}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(30_000),
+    });
+    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+  }
+
+  /** A new account with a balance and one key of a group. */
+  async tenant(balanceUsd: string, group: 'openai' | 'anthropic' | 'gemini'): Promise<{ accountId: string; keyId: string; key: string }> {
+    const account = await this.manage('POST', '/api/v1/accounts', { name: 'tenant' });
+    const accountId = String(account.body['id']);
+    if (balanceUsd !== '0') await this.manage('POST', `/api/v1/accounts/${accountId}/top-ups`, { amount: balanceUsd });
+    const key = await this.manage('POST', '/api/v1/keys', { account: accountId, group });
+    return { accountId, keyId: String(key.body['id']), key: String(key.body['key']) };
+  }
+}
+
+async function readQuickstart(dataFolder: string): Promise<QuickstartAddresses> {
+  const lines = (await readFile(join(dataFolder, 'quickstart.env'), 'utf8')).split('\n');
+  const values = new Map(lines.map((line): [string, string] => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1).replace(/^'(.*)'$/, '$1')]));
+  const read = (name: string) => values.get(name) ?? '';
+  return {
+    baseUrl: read('TOKONE_BASE_URL'),
+    keys: { openai: read('TOKONE_OPENAI_KEY'), anthropic: read('TOKONE_ANTHROPIC_KEY'), gemini: read('TOKONE_GEMINI_KEY') },
+    simulatorUrl: read('TOKONE_SIMULATOR_URL'),
+    databaseUrl: read('TOKONE_DATABASE_URL'),
+  };
+}
