@@ -1,4 +1,5 @@
-import type { DataSource, Pool } from '@tokone/persistence';
+import type { Pool } from '@tokone/persistence';
+import type { DataSource } from 'typeorm';
 import type { Uuid7Source } from '@tokone/protocol';
 import type { RaiseAlarm } from './account-alarm.js';
 import { LocalAccountDirectory } from './account-directory.js';

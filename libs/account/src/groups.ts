@@ -1,4 +1,4 @@
-import type { DataSource } from '@tokone/persistence';
+import type { DataSource } from 'typeorm';
 import type { Platform } from '@tokone/protocol';
 import { GroupEntity } from './entities/group.entity.js';
 

@@ -1,5 +1,6 @@
 import { inTransaction } from '@tokone/persistence';
-import type { DataSource, Pool, PoolClient } from '@tokone/persistence';
+import type { Pool, PoolClient } from '@tokone/persistence';
+import type { DataSource } from 'typeorm';
 import { notFound } from './account-error.js';
 import { writeAudit } from './audit.js';
 import { KeyEntity } from './entities/account.entity.js';

@@ -1,4 +1,4 @@
-import type { DataSource } from '@tokone/persistence';
+import type { DataSource } from 'typeorm';
 import { EntryEntity, LedgerAccountEntity, TransferEntity } from './entities/ledger.entity.js';
 import type { LedgerKind, TransferKind } from './ledger.js';
 

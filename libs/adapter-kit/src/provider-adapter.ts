@@ -35,14 +35,15 @@ export class ProviderAdapter implements Adapter {
   }
 
   private async readThenBegin(groupId: string, running: ProviderDispatch): Promise<void> {
+    let upstreams: readonly Upstream[];
     try {
-      const upstreams = await this.options.upstreams.upstreamsOf(groupId);
+      upstreams = await this.options.upstreams.upstreamsOf(groupId);
       this.groups.set(groupId, { readAtMs: this.options.now(), upstreams });
-      running.begin(upstreams);
     } catch (cause) {
       const stale = this.groups.get(groupId);
-      if (stale) running.begin(stale.upstreams);
-      else running.failUnsent(cause);
+      if (!stale) return running.failUnsent(cause);
+      upstreams = stale.upstreams;
     }
+    running.begin(upstreams);
   }
 }

@@ -1,5 +1,5 @@
 import type { Upstream } from '@tokone/account-client';
-import type { UpstreamExchange, UpstreamFailure, UpstreamHandler } from '@tokone/http';
+import type { UpstreamExchange, UpstreamFailure, UpstreamHandler, UpstreamRequest } from '@tokone/http';
 import { editBody } from '@tokone/protocol';
 import type { AnswerHandler, DispatchHead, RunningDispatch } from './adapter.js';
 import { allowedAnswerHeaders, firstOf } from './headers.js';
@@ -13,7 +13,12 @@ interface ProviderDispatchOptions extends ProviderAdapterOptions {
 
 /** Answers after which another upstream may do better. */
 const FAILOVER_STATUS = new Set([401, 402, 403, 408, 429, 500, 502, 503, 504, 529]);
-const ERROR_EVENT = /^(?:event: ?error|data: ?\{ ?"error")/;
+/** An error as the first event of a stream, or as the first element of Gemini's array. */
+const ERROR_EVENT = /^(?:event: ?error|(?:data: ?|\[\s*)\{\s*"error")/;
+/** So many bytes tell whether it is one. */
+const FIRST_EVENT_BYTES = 16;
+
+const EMPTY = Buffer.alloc(0);
 
 /**
  * One request on its way through the upstreams of its group: tries them in order until one answers well or none is
@@ -30,6 +35,8 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
   private sent = false;
   /** A stream's head, kept back until its first event shows no error, while another upstream is left to try. */
   private waitingHead: { status: number; headers: Record<string, string | string[] | undefined> } | undefined;
+  /** The beginning of that stream; a provider may send it in pieces. */
+  private firstBytes: Buffer = EMPTY;
 
   constructor(private readonly options: ProviderDispatchOptions) {}
 
@@ -69,15 +76,15 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
   }
 
   onData(bytes: Buffer): void {
-    if (this.waitingHead) {
-      if (ERROR_EVENT.test(bytes.toString('latin1', 0, 64))) return this.tryNext();
-      this.commitWaiting();
-    }
-    this.options.handler.onData(bytes);
+    if (!this.waitingHead) return this.options.handler.onData(bytes);
+    this.firstBytes = this.firstBytes.length === 0 ? bytes : Buffer.concat([this.firstBytes, bytes]);
+    if (ERROR_EVENT.test(this.firstBytes.toString('latin1', 0, 64))) this.tryNext();
+    else if (this.firstBytes.length >= FIRST_EVENT_BYTES) this.commitWaiting();
   }
 
   onEnd(): void {
     this.commitWaiting();
+    if (this.ended) return;
     this.ended = true;
     this.options.handler.onEnd();
   }
@@ -99,20 +106,38 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
   private tryNext(): void {
     this.leaveAttempt();
     const upstream = this.upstreams[this.attempt++];
-    if (upstream) this.send(upstream);
+    if (!upstream) return;
+    let request: UpstreamRequest;
+    try {
+      request = this.requestTo(upstream);
+    } catch (cause) {
+      // An upstream that is set up wrongly must not take the others with it.
+      return this.onError('connect', false, cause);
+    }
+    this.send(request);
   }
 
   /** Late calls of an attempt that was left go nowhere. */
   private leaveAttempt(): void {
     this.attemptId++;
     this.waitingHead = undefined;
+    this.firstBytes = EMPTY;
     const left = this.exchange;
     this.exchange = undefined;
     left?.abort();
   }
 
-  private send(upstream: Upstream): void {
-    const { provider, head, body: original, client } = this.options;
+  private send(request: UpstreamRequest): void {
+    const { attemptId } = this;
+    const exchange = this.options.client.send(request, this.guard());
+    // It may have failed within the call, and the next one may be on its way already.
+    if (attemptId !== this.attemptId) return;
+    this.exchange = exchange;
+    if (this.paused) exchange.pause();
+  }
+
+  private requestTo(upstream: Upstream): UpstreamRequest {
+    const { provider, head, body: original } = this.options;
     const model = upstream.modelMapping.get(head.model) ?? head.model;
     const body = editBody(original, head.facts, {
       ...(head.facts.model !== undefined && model !== head.model && { model }),
@@ -122,20 +147,15 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     });
     const bodyBytes = body.reduce((sum, slice) => sum + slice.length, 0);
     const url = splitBaseUrl(upstream.baseUrl);
-    const exchange = client.send(
-      {
-        origin: url.origin,
-        path: url.prefix + provider.path(head, model),
-        headers: this.writeHeaders(upstream, bodyBytes),
-        body,
-        bodyBytes,
-        headTimeoutMs: head.streamed ? this.options.streamTimeoutMs : this.options.answerTimeoutMs,
-        idleTimeoutMs: this.options.idleTimeoutMs,
-      },
-      this.guard(),
-    );
-    this.exchange = exchange;
-    if (this.paused) exchange.pause();
+    return {
+      origin: url.origin,
+      path: url.prefix + provider.path(head, model),
+      headers: this.writeHeaders(upstream, bodyBytes),
+      body,
+      bodyBytes,
+      headTimeoutMs: head.streamed ? this.options.streamTimeoutMs : this.options.answerTimeoutMs,
+      idleTimeoutMs: this.options.idleTimeoutMs,
+    };
   }
 
   private guard(): UpstreamHandler {
@@ -153,14 +173,18 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     const { provider, head } = this.options;
     const headers = ['content-type', 'application/json', 'accept-encoding', 'identity', 'content-length', String(bodyBytes)];
     headers.push(...provider.authorize(upstream.credential), ...head.headers);
-    for (const [name, value] of Object.entries(provider.defaultHeaders)) if (!head.headers.includes(name)) headers.push(name, value);
+    const isSent = (wanted: string) => head.headers.some((name, index) => index % 2 === 0 && name === wanted);
+    for (const [name, value] of Object.entries(provider.defaultHeaders)) if (!isSent(name)) headers.push(name, value);
     return headers;
   }
 
   private commitWaiting(): void {
-    const waiting = this.waitingHead;
+    const { waitingHead, firstBytes } = this;
+    if (!waitingHead) return;
     this.waitingHead = undefined;
-    if (waiting) this.commit(waiting.status, waiting.headers);
+    this.firstBytes = EMPTY;
+    this.commit(waitingHead.status, waitingHead.headers);
+    if (!this.ended && firstBytes.length > 0) this.options.handler.onData(firstBytes);
   }
 
   private commit(status: number, headers: Record<string, string | string[] | undefined>): void {

@@ -6,7 +6,7 @@
  * or as a record. All actions are idempotent by request id. Amounts are nano-USD ≥ 0.
  */
 export interface Admission {
-  /** Takes a hold, all or nothing. */
+  /** Takes a hold, all or nothing. Repeating gives the decision of the first answer and the hold as it is now. */
   reserve(request: ReserveRequest): Promise<ReserveResult>;
   /**
    * Raises a hold by `byNanoUsd`, or by what is left if that is less. `addedNanoUsd` 0 means nothing was left.
@@ -51,8 +51,8 @@ export type ReserveResult =
   | { status: 'held'; holdNanoUsd: bigint; extendable: boolean; /** the hold covers the worst case */ whole: boolean }
   | { status: 'insufficient_balance'; availableNanoUsd: bigint; neededNanoUsd: bigint }
   | { status: 'balance_held'; availableNanoUsd: bigint; neededNanoUsd: bigint }
-  /** The account's state is not known yet: not a refusal of the tenant, try again. */
-  | { status: 'unavailable' };
+  /** The account's state is not known (yet): not a refusal of the tenant, try again. `cause` is for the log. */
+  | { status: 'unavailable'; cause?: unknown };
 
 export interface ExtendResult {
   addedNanoUsd: bigint;

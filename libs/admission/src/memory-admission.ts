@@ -20,6 +20,9 @@ interface RequestRecord {
   state: 'held' | 'settled';
   amountNanoUsd: bigint;
   settledAtMs: number;
+  /** As first answered, for a repeated reserve. */
+  extendable: boolean;
+  whole: boolean;
 }
 
 interface AccountState {
@@ -36,7 +39,7 @@ interface Loading {
   latest: AdmissionPosting | undefined;
 }
 
-/** Records of an account that are settled but not posted: what a sweeper repeats. */
+/** An account as admission knows it, for the sweeper to compare with the ledger; `requestIds` are settled and not posted. */
 export interface UnpostedRecords {
   accountId: string;
   seq: bigint;
@@ -57,20 +60,17 @@ export class MemoryAdmission implements Admission {
   }
 
   async reserve(request: ReserveRequest): Promise<ReserveResult> {
-    const account = this.accounts.get(request.accountId) ?? (await this.load(request.accountId));
-    if (account === undefined) return { status: 'unavailable' };
-    const repeated = account.records.get(request.requestId);
-    if (repeated) return { status: 'held', holdNanoUsd: repeated.amountNanoUsd, extendable: false, whole: true };
-    const spendableNanoUsd = account.limitNanoUsd - account.settledNanoUsd;
-    const availableNanoUsd = spendableNanoUsd - account.heldNanoUsd;
-    const decision = decideHold(request.amount, availableNanoUsd);
-    const neededNanoUsd = decision.holdNanoUsd;
-    // A free request still needs an account in credit or at zero; a request with a price needs its whole hold.
-    if (neededNanoUsd > spendableNanoUsd) return { status: 'insufficient_balance', availableNanoUsd: positive(availableNanoUsd), neededNanoUsd };
-    if (neededNanoUsd > availableNanoUsd) return { status: 'balance_held', availableNanoUsd: positive(availableNanoUsd), neededNanoUsd };
-    account.records.set(request.requestId, { state: 'held', amountNanoUsd: neededNanoUsd, settledAtMs: 0 });
-    account.heldNanoUsd += neededNanoUsd;
-    return { status: 'held', holdNanoUsd: neededNanoUsd, extendable: decision.extendable, whole: decision.whole };
+    let account = this.accounts.get(request.accountId);
+    // Asked again after each load: another one may have pushed this account out before we could take our hold.
+    while (account === undefined) {
+      try {
+        if ((await this.load(request.accountId)) === undefined) return { status: 'unavailable' };
+      } catch (cause) {
+        return { status: 'unavailable', cause };
+      }
+      account = this.accounts.get(request.accountId);
+    }
+    return hold(account, request);
   }
 
   extend(accountId: string, requestId: string, byNanoUsd: bigint): Promise<ExtendResult> {
@@ -90,7 +90,7 @@ export class MemoryAdmission implements Admission {
     if (record.state === 'settled') return Promise.resolve(record.amountNanoUsd);
     const grantNanoUsd = smaller(costNanoUsd, record.amountNanoUsd + available(account));
     account.heldNanoUsd -= record.amountNanoUsd;
-    if (grantNanoUsd === 0n) {
+    if (costNanoUsd === 0n) {
       // Nothing will be posted for it, so nothing would ever remove the record.
       account.records.delete(requestId);
       return Promise.resolve(0n);
@@ -116,15 +116,17 @@ export class MemoryAdmission implements Admission {
     return Promise.resolve();
   }
 
-  /** Settled records older than `olderThanMs`, for the sweeper of the account service. */
+  /**
+   * For the sweeper of the account service: every loaded account, because a lost push of a top-up leaves no record
+   * behind, and its settled records older than `olderThanMs`.
+   */
   unposted(olderThanMs: number): UnpostedRecords[] {
     const before = this.options.now() - olderThanMs;
     const found: UnpostedRecords[] = [];
     for (const [accountId, account] of this.accounts) {
-      if (account.settledNanoUsd === 0n) continue;
       const requestIds: string[] = [];
       for (const [id, record] of account.records) if (record.state === 'settled' && record.settledAtMs <= before) requestIds.push(id);
-      if (requestIds.length > 0) found.push({ accountId, seq: account.seq, requestIds });
+      found.push({ accountId, seq: account.seq, requestIds });
     }
     return found;
   }
@@ -136,7 +138,10 @@ export class MemoryAdmission implements Admission {
     let heldNanoUsd = 0n;
     for (const account of this.accounts.values()) {
       heldNanoUsd += account.heldNanoUsd;
-      for (const record of account.records.values()) record.state === 'held' ? held++ : settled++;
+      for (const record of account.records.values()) {
+        if (record.state === 'held') held++;
+        else settled++;
+      }
     }
     return { held, settled, heldNanoUsd };
   }
@@ -175,6 +180,21 @@ export class MemoryAdmission implements Admission {
       if (this.accounts.size < this.maxAccounts) return;
     }
   }
+}
+
+function hold(account: AccountState, { requestId, amount }: ReserveRequest): ReserveResult {
+  const repeated = account.records.get(requestId);
+  if (repeated) return { status: 'held', holdNanoUsd: repeated.amountNanoUsd, extendable: repeated.extendable, whole: repeated.whole };
+  const spendableNanoUsd = account.limitNanoUsd - account.settledNanoUsd;
+  const availableNanoUsd = spendableNanoUsd - account.heldNanoUsd;
+  const { holdNanoUsd, extendable, whole } = decideHold(amount, availableNanoUsd);
+  // A free request still needs an account in credit or at zero; a request with a price needs its whole hold.
+  const refusal = { availableNanoUsd: positive(availableNanoUsd), neededNanoUsd: holdNanoUsd };
+  if (holdNanoUsd > spendableNanoUsd) return { status: 'insufficient_balance', ...refusal };
+  if (holdNanoUsd > availableNanoUsd) return { status: 'balance_held', ...refusal };
+  account.records.set(requestId, { state: 'held', amountNanoUsd: holdNanoUsd, settledAtMs: 0, extendable, whole });
+  account.heldNanoUsd += holdNanoUsd;
+  return { status: 'held', holdNanoUsd, extendable, whole };
 }
 
 function apply(account: AccountState, posting: AdmissionPosting): void {

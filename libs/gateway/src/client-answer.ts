@@ -72,7 +72,7 @@ export class ClientAnswer {
       writeRefusal(response, { dialect, error, requestId });
       return;
     }
-    const event = writeErrorEvent(dialect, this.framing, error, requestId);
+    const event = writeErrorEvent({ dialect, framing: this.framing }, error, requestId);
     if (event !== '') response.write(event);
     this.destroyAfterFlush();
   }

@@ -124,7 +124,7 @@ export function baseUrl(about: string): Setting<string | undefined> {
     read(value) {
       if (value === undefined) return undefined;
       const url = URL.canParse(value) ? new URL(value) : undefined;
-      if (!url || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '' || url.username !== '') {
+      if (!url || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
         throw new Error('is not an http or https base URL like https://api.example.com.');
       }
       return value.replace(/\/+$/, '');

@@ -103,7 +103,8 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamExchange {
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (this.ended) return;
     this.ended = true;
-    this.handler.onError(this.aborted ? 'aborted' : readFailure(error), this.controller !== undefined, error);
+    const sent = this.controller !== undefined;
+    this.handler.onError(this.aborted ? 'aborted' : sent ? readFailure(error) : 'connect', sent, error);
   }
 
   pause(): void {
@@ -124,8 +125,5 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamExchange {
 }
 
 function readFailure(error: Error): UpstreamFailure {
-  if (error instanceof errors.ConnectTimeoutError) return 'connect';
-  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return 'timeout';
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'EHOSTUNREACH' ? 'connect' : 'broken';
+  return error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError ? 'timeout' : 'broken';
 }

@@ -5,4 +5,3 @@ export { type MigrationOptions, runMigrations } from './migrate.js';
 export { StartupError, diskFull, explainFolderFailure } from './startup-error.js';
 export { inTransaction, isTransient } from './transaction.js';
 export type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
-export type { DataSource } from 'typeorm';

@@ -1,5 +1,5 @@
 import type { TokenClass } from '@tokone/protocol';
-import { UnpricedError, classPrice } from './rate.js';
+import { UnpricedError, classPrice, unitPrice } from './rate.js';
 import type { PriceBand, PriceSnapshot, ServiceTier } from './price-snapshot.js';
 
 export interface HoldEstimateInput {
@@ -11,7 +11,7 @@ export interface HoldEstimateInput {
   firstStepTokens: number;
   tier: ServiceTier;
   multiplierPpm: number;
-  /** Classes beside plain input that this request may be billed in. */
+  /** Classes that this request may be billed in beside plain input and cache reads, which no request can rule out. */
   inputClasses: readonly TokenClass[];
   /** Calls of hosted tools that are held for, by unit. */
   units: Readonly<Record<string, number>>;
@@ -37,14 +37,12 @@ const MILLION = 1_000_000n;
  */
 export function estimateHold(price: PriceSnapshot, input: HoldEstimateInput): HoldEstimate {
   const bands = reachableBands(price, input.tier, input.inputTokens);
-  const inputPrice = dearest(price, bands, ['input', ...input.inputClasses]);
+  const inputPrice = dearest(price, bands, ['input', 'cacheRead', ...input.inputClasses]);
   const outputPrice = dearest(price, bands, OUTPUT_CLASSES.filter((tokenClass) => tokenClass === 'output' || bands.some((band) => band.nanoUsdPerMillion[tokenClass] !== undefined)));
   const multiplier = BigInt(input.multiplierPpm);
   let unitsNanoUsd = 0n;
   for (const [unit, calls] of Object.entries(input.units)) {
-    const unitPrice = price.unitNanoUsd[unit];
-    if (unitPrice === undefined) throw new UnpricedError(price.id, unit);
-    unitsNanoUsd += ceilDivide(unitPrice * BigInt(calls) * multiplier, PPM);
+    unitsNanoUsd += ceilDivide(unitPrice(price, unit) * BigInt(calls) * multiplier, PPM);
   }
   const outputNanoUsdPerMillion = ceilDivide(outputPrice * multiplier, PPM);
   const inputNanoUsd = tokensNanoUsd(input.inputTokens, ceilDivide(inputPrice * multiplier, PPM)) + unitsNanoUsd;

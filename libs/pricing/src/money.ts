@@ -25,7 +25,7 @@ export function writeUsd(nanoUsd: bigint): string {
   return `${sign}${absolute / NANO_USD_PER_USD}.${fraction}`;
 }
 
-/** Nano-USD as a JSON number of USD, for the one endpoint whose clients expect numbers. Exact to nine decimals below 2^53 nano. */
+/** Nano-USD as a JSON number of USD, for the one endpoint whose clients expect numbers. Exact to nine decimals below 8 million USD. */
 export function usdNumber(nanoUsd: bigint): number {
   return Number(writeUsd(nanoUsd));
 }

@@ -43,12 +43,12 @@ const UNIT_SCALE = 1_000_000n;
 
 /**
  * The charge of one request: Σ quantity × price × multiplier, rounded once, half up. Pure: the gateway settles with
- * it, billing charges with it, and anyone can recompute it. Throws `UnpricedError` and, for counts that are not
- * integers ≥ 0, a RangeError.
+ * it, billing charges with it, and anyone can recompute it. Throws `UnpricedError` and, for counts and a
+ * multiplier that are not integers ≥ 0, a RangeError.
  */
 export function rateUsage(price: PriceSnapshot, input: RateInput): RatedUsage {
   const band = bandOf(price, input.tier, totalInputTokens(input.tokens));
-  const multiplier = BigInt(input.multiplierPpm);
+  const multiplier = BigInt(checkedCount(input.multiplierPpm, 'multiplierPpm'));
   const parts: { item: string; quantity: number; priceNanoUsd: bigint; scaled: bigint }[] = [];
   for (const tokenClass of TOKEN_CLASSES) {
     const quantity = checkedCount(input.tokens[tokenClass], tokenClass);
@@ -56,11 +56,11 @@ export function rateUsage(price: PriceSnapshot, input: RateInput): RatedUsage {
     const priceNanoUsd = classPrice(price, band, tokenClass);
     parts.push({ item: tokenClass, quantity, priceNanoUsd, scaled: BigInt(quantity) * priceNanoUsd * multiplier });
   }
-  for (const [unit, value] of Object.entries(input.units)) {
-    const quantity = checkedCount(value, unit);
+  // By name, because an object that went through a database may come back in another order.
+  for (const unit of Object.keys(input.units).sort()) {
+    const quantity = checkedCount(input.units[unit], unit);
     if (quantity === 0) continue;
-    const priceNanoUsd = price.unitNanoUsd[unit];
-    if (priceNanoUsd === undefined) throw new UnpricedError(price.id, unit);
+    const priceNanoUsd = unitPrice(price, unit);
     parts.push({ item: unit, quantity, priceNanoUsd, scaled: BigInt(quantity) * priceNanoUsd * multiplier * UNIT_SCALE });
   }
   return distribute(parts);
@@ -84,8 +84,15 @@ export function classPrice(price: PriceSnapshot, band: PriceBand, tokenClass: To
   throw new UnpricedError(price.id, tokenClass);
 }
 
-function checkedCount(value: number, item: string): number {
-  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${item} is not a count: ${value}`);
+/** Price of one unit. Throws `UnpricedError`. */
+export function unitPrice(price: PriceSnapshot, unit: string): bigint {
+  const found = Object.hasOwn(price.unitNanoUsd, unit) ? price.unitNanoUsd[unit] : undefined;
+  if (found === undefined) throw new UnpricedError(price.id, unit);
+  return found;
+}
+
+function checkedCount(value: number | undefined, item: string): number {
+  if (value === undefined || !Number.isSafeInteger(value) || value < 0) throw new RangeError(`${item} is not a count: ${value}`);
   return value;
 }
 

@@ -8,6 +8,7 @@ export { findEndpoint, hasKeyInQuery } from './endpoint.js';
 export type { InferenceEndpoint } from './endpoint.js';
 export { ERROR_TABLE } from './refusal/error-table.js';
 export type { ErrorCode, ErrorRow } from './refusal/error-table.js';
+export { documentErrors } from './refusal/error-document.js';
 export { GatewayError } from './refusal/gateway-error.js';
 export type { GatewayErrorDetail } from './refusal/gateway-error.js';
 export { writeErrorBody, writeErrorEvent } from './refusal/error-body.js';

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
  * the next one.
  */
 export class Uuid7Source {
-  private lastMs = 0;
+  private lastMs = -1;
   private counter = 0;
   private prefix = '';
 

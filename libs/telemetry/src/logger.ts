@@ -12,7 +12,7 @@ export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Names under which a secret could slip into a line; a second wall, the first is not to log such objects at all. */
-const SECRET_FIELDS = ['authorization', 'key', 'credential', 'password', 'pepper', '*.authorization', '*.key', '*.credential', '*.password'];
+const SECRET_FIELDS = ['authorization', 'key', 'credential', 'password', 'pepper', '*.authorization', '*["x-api-key"]', '*["x-goog-api-key"]', '*.key', '*.credential', '*.password'];
 
 /** A logger that writes JSON lines to standard error, so that standard output stays for the ready block. */
 export function createLogger(name: string, level: LogLevel): Logger {

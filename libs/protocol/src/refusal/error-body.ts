@@ -30,7 +30,8 @@ export function writeErrorBody(dialect: Dialect, error: GatewayError, requestId:
 }
 
 /** The same error inside an answer that has already begun. The connection is destroyed behind it, never ended cleanly. */
-export function writeErrorEvent(dialect: Dialect, framing: AnswerFraming, error: GatewayError, requestId: string): string {
+export function writeErrorEvent(place: { dialect: Dialect; framing: AnswerFraming }, error: GatewayError, requestId: string): string {
+  const { dialect, framing } = place;
   const body = writeErrorBody(dialect, error, requestId);
   if (framing === 'json') return '';
   if (framing === 'json-array') return `,\n${body}`;

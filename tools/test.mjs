@@ -1,0 +1,92 @@
+// npm test: everything, on real parts. The last line is `N passed, N failed`, and the exit status says the same.
+import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ensureBuilt } from './build.mjs';
+import { check } from './check.mjs';
+import { ensureInstalled } from './install.mjs';
+import { runJest } from './jest-run.mjs';
+import { awaitNoLeftovers, entriesOf, isOwn, listProcesses } from './leftovers.mjs';
+import { runScript, say, secondsSince, workspaceRoot } from './workspace.mjs';
+
+const total = { passed: 0, failed: 0 };
+
+await runScript(async () => {
+  try {
+    await runAll();
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error));
+  }
+  process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
+  return total.failed === 0 ? 0 : 1;
+});
+
+async function runAll() {
+  await ensureInstalled();
+  process.chdir(workspaceRoot);
+  const before = listProcesses();
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'tokone-test-')));
+  // PostgreSQL runs as a user of its own when the tests run as root: it must be able to pass through.
+  chmodSync(folder, 0o755);
+  // Some tools keep a cache of compiled code in there; it is not the tests' own.
+  const env = { TMPDIR: folder, NODE_DISABLE_COMPILE_CACHE: '1' };
+  try {
+    add(await check({ env }));
+    await integration(env);
+  } finally {
+    await reportLeftovers(before, folder);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** @param {Record<string, string>} env */
+async function integration(env) {
+  try {
+    await ensureBuilt();
+  } catch (error) {
+    fail(`${error instanceof Error ? error.message : String(error)} The tests on real parts did not run.`);
+    return;
+  }
+  const startedMs = performance.now();
+  const result = await runJest({ config: 'jest.integration.config.mjs', longestMs: 60 * 60_000, env, live: true });
+  for (const note of result.notes) say(note);
+  add(result);
+  say(`${result.failed === 0 ? 'ok    ' : 'FAILED'}  tests on real parts (${secondsSince(startedMs)})`);
+}
+
+/**
+ * @param {import('./leftovers.mjs').Process[]} before
+ * @param {string} folder
+ */
+async function reportLeftovers(before, folder) {
+  const left = await awaitNoLeftovers({ before, root: workspaceRoot, folder });
+  for (const process of left) {
+    fail(`A test left a process behind: ${process.pid} ${process.command.slice(0, 200)}`);
+    if (isOwn(process, folder)) endProcess(process.pid);
+  }
+  for (const name of entriesOf(folder)) fail(`A test left ${name} behind in its TMPDIR.`);
+}
+
+/**
+ * Only what carries the run's own folder is ended: a machine that runs the tests daily must not fill up.
+ * @param {number} pid
+ */
+function endProcess(pid) {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended by itself meanwhile.
+  }
+}
+
+/** @param {{ passed: number, failed: number }} count */
+function add({ passed, failed }) {
+  total.passed += passed;
+  total.failed += failed;
+}
+
+/** @param {string} sentence */
+function fail(sentence) {
+  say(sentence);
+  total.failed += 1;
+}
