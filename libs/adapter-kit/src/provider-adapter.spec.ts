@@ -1,0 +1,71 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Upstream } from '@tokone/account-client';
+import type { UpstreamClient, UpstreamRequest } from '@tokone/http';
+import { passBody } from '@tokone/protocol';
+import type { AdapterFailure, DispatchHead } from './adapter.js';
+import { ProviderAdapter } from './provider-adapter.js';
+import type { Provider } from './provider.js';
+
+const provider: Provider = {
+  platform: 'openai',
+  dialect: 'openai-chat',
+  path: () => '/x',
+  authorize: (credential) => ['authorization', credential],
+  defaultHeaders: {},
+  outputLimitField: 'max_tokens',
+  removesStreamMember: false,
+  asksForUsage: false,
+  requestIdHeader: 'x-request-id',
+};
+const body = Buffer.from('{"model":"m","messages":[]}');
+const { facts } = passBody('openai-chat', body);
+
+/** An adapter with a clock, a directory and a client that only write down what they are asked. */
+function make() {
+  const state = { nowMs: 0, reads: [] as string[], failure: undefined as Error | undefined, sent: [] as string[], failures: [] as AdapterFailure[] };
+  const client: UpstreamClient = {
+    send(request: UpstreamRequest) {
+      state.sent.push(request.origin);
+      return { pause: () => undefined, resume: () => undefined, abort: () => undefined };
+    },
+    close: async () => undefined,
+  };
+  const upstreamsOf = async (groupId: string): Promise<Upstream[]> => {
+    state.reads.push(groupId);
+    if (state.failure) throw state.failure;
+    return [{ upstreamId: 'u', name: 'u', platform: 'openai', baseUrl: `http://${groupId}-${state.reads.length}.test`, credential: 'c', modelMapping: new Map(), priority: 0 }];
+  };
+  const adapter = new ProviderAdapter({ provider, upstreams: { upstreamsOf }, client, now: () => state.nowMs, answerTimeoutMs: 1, streamTimeoutMs: 1, idleTimeoutMs: 1 });
+  const dispatch = async (groupId: string): Promise<void> => {
+    const head: DispatchHead = { requestId: 'r', groupId, dialect: 'openai-chat', model: 'm', streamed: false, framing: 'json', headers: [], facts: facts as DispatchHead['facts'], outputLimit: undefined };
+    adapter.dispatch(head, body, { onHead: () => undefined, onData: () => undefined, onEnd: () => undefined, onFailure: (failure) => void state.failures.push(failure) });
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { state, dispatch };
+}
+
+describe('the upstreams of a group', () => {
+  it('are read once in 5 s, group by group', async () => {
+    const { state, dispatch } = make();
+    await dispatch('a');
+    await dispatch('b');
+    state.nowMs = 4_999;
+    await dispatch('a');
+    expect(state.reads).toEqual(['a', 'b']);
+    state.nowMs = 5_000;
+    await dispatch('a');
+    expect(state.reads).toEqual(['a', 'b', 'a']);
+    expect(state.sent).toEqual(['http://a-1.test', 'http://b-2.test', 'http://a-1.test', 'http://a-3.test']);
+  });
+
+  it('stay the last ones while the directory fails', async () => {
+    const { state, dispatch } = make();
+    await dispatch('a');
+    state.nowMs = 60_000;
+    state.failure = new Error('no database');
+    await dispatch('a');
+    expect([state.sent, state.failures]).toEqual([['http://a-1.test', 'http://a-1.test'], []]);
+    await dispatch('b');
+    expect(state.failures).toEqual([{ code: 'internal_error', sent: false, upstreamId: undefined, cause: state.failure }]);
+  });
+});

@@ -1,0 +1,281 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { KeyRecord } from '@tokone/account-client';
+import { ProviderAdapter } from '@tokone/adapter-kit';
+import { MemoryAdmission } from '@tokone/admission';
+import { SPOOL_RECORD, readUsageRecorded } from '@tokone/events';
+import type { UsageRecorded } from '@tokone/events';
+import { UndiciUpstreamClient } from '@tokone/http';
+import type { PriceSnapshot } from '@tokone/pricing';
+import { Uuid7Source } from '@tokone/protocol';
+import { startSimulator } from '@tokone/simulator';
+import { Spool } from '@tokone/spool';
+import { silentLogger } from '@tokone/telemetry';
+import { makeTemporaryFolder, waitFor } from '@tokone/testing';
+import type { TemporaryFolder } from '@tokone/testing';
+import { Gateway } from './gateway.js';
+
+const ACCOUNT = '01940000-0000-7000-8000-000000000001';
+const GROUP = '01940000-0000-7000-8000-000000000002';
+const KEY = 'sk-test-key-of-the-gateway';
+const PEPPER = randomBytes(32);
+const PRICE: PriceSnapshot = {
+  id: '1/gpt-5.5',
+  model: 'gpt-5.5',
+  platform: 'openai',
+  maxInputTokens: 100_000,
+  maxOutputTokens: 1_000,
+  tiers: { default: [{ aboveInputTokens: 0, nanoUsdPerMillion: { input: 5_000_000_000n, output: 30_000_000_000n } }] },
+  unitNanoUsd: {},
+};
+const RECORD: KeyRecord = {
+  keyId: '01940000-0000-7000-8000-000000000003',
+  accountId: ACCOUNT,
+  groupId: GROUP,
+  groupName: 'openai',
+  platform: 'openai',
+  models: undefined,
+  multiplierPpm: 1_000_000,
+  status: 'active',
+  accountStatus: 'active',
+};
+
+/** A gateway with everything real but the directories: spool on disk, admission, undici, the simulator as provider. */
+class Bench {
+  spool!: Spool;
+  gateway!: Gateway;
+  server!: Server;
+  admission!: MemoryAdmission;
+  balanceNanoUsd = 10_000_000_000n;
+  private readonly client = new UndiciUpstreamClient({ connectionsPerOrigin: 64, connectTimeoutMs: 2_000 });
+
+  constructor(
+    readonly folder: TemporaryFolder,
+    readonly simulatorUrl: string,
+  ) {}
+
+  async open(): Promise<void> {
+    const now = () => Date.now();
+    const ids = new Uuid7Source(now);
+    this.spool = await Spool.open({ folder: this.folder.path, now, onAlarm: () => undefined, ballastBytes: 0 });
+    this.admission = new MemoryAdmission({ now, balances: { read: async () => ({ seq: 1n, balanceNanoUsd: this.balanceNanoUsd }) } });
+    const digest = createHmac('sha256', PEPPER).update(KEY).digest();
+    const upstreams = { upstreamsOf: async () => [{ upstreamId: 'u', name: 'u', platform: 'openai' as const, baseUrl: this.simulatorUrl, credential: 'cred', modelMapping: new Map<string, string>(), priority: 0 }] };
+    const adapter = new ProviderAdapter({
+      provider: {
+        platform: 'openai',
+        dialect: 'openai-chat',
+        path: () => '/v1/chat/completions',
+        authorize: (credential) => ['authorization', `Bearer ${credential}`],
+        defaultHeaders: {},
+        outputLimitField: 'max_completion_tokens',
+        removesStreamMember: false,
+        asksForUsage: true,
+        requestIdHeader: 'x-request-id',
+      },
+      upstreams,
+      client: this.client,
+      now,
+      answerTimeoutMs: 10_000,
+      streamTimeoutMs: 10_000,
+      idleTimeoutMs: 10_000,
+    });
+    this.gateway = new Gateway(
+      {
+        accounts: { findKey: async (asked) => (asked.equals(digest) ? RECORD : undefined), groups: async () => [{ groupId: GROUP, name: 'openai', platform: 'openai', models: undefined }] },
+        balances: { balanceOf: async () => this.balanceNanoUsd },
+        admission: this.admission,
+        prices: { find: (model) => (model === PRICE.model ? PRICE : undefined), byId: async (id) => (id === PRICE.id ? PRICE : undefined), models: () => [PRICE] },
+        usage: { ofKey: () => Promise.reject(new Error('not asked here')) },
+        adapters: new Map([['openai', adapter]]),
+        spool: this.spool,
+        ids,
+        logger: silentLogger,
+        now,
+      },
+      { pepper: PEPPER },
+    );
+    await this.gateway.recover();
+    await this.gateway.open();
+    this.server = this.gateway.createServer((_request, response) => response.writeHead(404).end('framework'));
+    this.server.listen(0, '127.0.0.1');
+    await once(this.server, 'listening');
+  }
+
+  async close(): Promise<void> {
+    this.server.closeAllConnections();
+    this.server.close();
+    await this.gateway.drain(5_000);
+    this.gateway.close();
+    await this.spool.close();
+    await this.client.close();
+  }
+
+  async call(body: unknown, options: { path?: string; key?: string } = {}): Promise<{ status: number; text: string; whole: boolean; headers: IncomingMessage['headers'] }> {
+    const { port } = this.server.address() as AddressInfo;
+    const sent = httpRequest({ port, host: '127.0.0.1', method: 'POST', path: options.path ?? '/v1/chat/completions', headers: { authorization: `Bearer ${options.key ?? KEY}`, 'content-type': 'application/json' } });
+    sent.end(typeof body === 'string' ? body : JSON.stringify(body));
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+    let text = '';
+    answer.setEncoding('utf8').on('data', (part: string) => (text += part));
+    await new Promise((resolve) => answer.once('close', resolve));
+    return { status: answer.statusCode ?? 0, text, whole: answer.complete, headers: answer.headers };
+  }
+
+  /** What the spool holds, once it has at least so many: a new segment can be read only when its name is durable. */
+  closed(count = 1): Promise<UsageRecorded[]> {
+    return waitFor(
+      async () => {
+        const { records } = await this.spool.read(undefined, { records: 1_000, bytes: 1 << 24, types: [SPOOL_RECORD.close, SPOOL_RECORD.refused] });
+        return records.length >= count && records.map((record) => readUsageRecorded(record.payload));
+      },
+      { what: `${count} closed requests in the spool`, deadlineMs: 5_000 },
+    );
+  }
+}
+
+function chat(prompt: string, more: Record<string, unknown> = {}): Record<string, unknown> {
+  return { model: 'gpt-5.5', messages: [{ role: 'user', content: prompt }], ...more };
+}
+
+describe('a gateway', () => {
+  let folder: TemporaryFolder;
+  let simulator: Awaited<ReturnType<typeof startSimulator>>;
+  let bench: Bench;
+
+  beforeEach(async () => {
+    folder = await makeTemporaryFolder('gateway');
+    simulator = await startSimulator({ chunkDelayMs: 0 });
+    bench = new Bench(folder, simulator.url);
+    await bench.open();
+  });
+
+  afterEach(async () => {
+    await bench.close();
+    await simulator.close();
+    await folder.remove();
+  });
+
+  it('charges a whole answer for what the provider reports, and gives the rest of the hold back', async () => {
+    const answer = await bench.call(chat('[[sim: input-tokens=100 output-tokens=10]]', { max_tokens: 500 }));
+    expect(answer.status).toBe(200);
+    const [event] = await bench.closed();
+    expect(event).toMatchObject({ id: answer.headers['x-request-id'], outcome: 'completed', status: 200, estimated: false, tokens: { input: 100, output: 10 } });
+    expect(event?.grantNanoUsd).toBe(100n * 5_000n + 10n * 30_000n);
+    expect(bench.admission.outstanding()).toEqual({ held: 0, settled: 1, heldNanoUsd: 0n });
+  });
+
+  it('streams to [DONE] without the usage event that the client had not asked for', async () => {
+    const answer = await bench.call(chat('Tell me something', { stream: true }));
+    expect(answer.whole).toBe(true);
+    expect(answer.text).toMatch(/data: \[DONE\]\n\n$/);
+    expect(answer.text).not.toContain('"choices":[],"usage":{');
+    expect((await bench.closed())[0]).toMatchObject({ outcome: 'completed', estimated: false, streamed: true });
+  });
+
+  it('ends a broken stream with an error event and no clean end, and charges what was read', async () => {
+    const answer = await bench.call(chat('[[sim: cut-after=5]]', { stream: true }));
+    expect(answer.whole).toBe(false);
+    expect(answer.text).toMatch(/data: \{"error":\{.*"code":"upstream_failed"\}\}\n\n$/);
+    const [event] = await bench.closed();
+    expect(event).toMatchObject({ outcome: 'upstream_failed', estimated: true });
+    expect(event?.grantNanoUsd).toBeGreaterThan(0n);
+  });
+
+  it('charges nothing when the provider fails before it answers, and does not speak of its account', async () => {
+    const answer = await bench.call(chat('[[sim: status=401]]'));
+    expect(answer.status).toBe(502);
+    expect(JSON.parse(answer.text)).toMatchObject({ error: { code: 'upstream_credential' } });
+    expect((await bench.closed())[0]).toMatchObject({ outcome: 'upstream_refused', grantNanoUsd: 0n, status: 502 });
+    expect(bench.admission.outstanding().held).toBe(0);
+  });
+
+  it("passes the provider's judgement of the request through", async () => {
+    const answer = await bench.call(chat('[[sim: status=400]]'));
+    expect(answer.status).toBe(400);
+    expect(JSON.parse(answer.text)).toHaveProperty('error.message');
+    expect((await bench.closed())[0]).toMatchObject({ outcome: 'upstream_refused', grantNanoUsd: 0n, status: 400 });
+  });
+
+  it('cuts a stream that the balance no longer covers, within the grant', async () => {
+    await bench.close();
+    bench.balanceNanoUsd = 200_000_000n;
+    bench = Object.assign(new Bench(folder, simulator.url), { balanceNanoUsd: 200_000_000n });
+    await bench.open();
+    const answer = await bench.call(chat('[[sim: output-tokens=50000]]', { stream: true, max_tokens: 60_000 }));
+    expect(answer.whole).toBe(false);
+    expect(answer.text).toContain('balance_exhausted');
+    const [event] = await bench.closed();
+    expect(event?.outcome).toBe('balance_exhausted');
+    expect(event?.grantNanoUsd).toBeLessThanOrEqual(200_000_000n);
+    expect(event?.grantNanoUsd).toBeGreaterThan(200_000_000n - 4_096n * 30_000n);
+  });
+
+  it('refuses without a hold: bad key, bad body, unknown model, key in the query, too little balance', async () => {
+    const codes = async (...call: Parameters<Bench['call']>) => {
+      const answer = await bench.call(...call);
+      return [answer.status, (JSON.parse(answer.text) as { error: { code: string } }).error.code];
+    };
+    expect(await codes(chat('x'), { key: 'sk-wrong' })).toEqual([401, 'invalid_key']);
+    expect(await codes('{"model":')).toEqual([400, 'invalid_json']);
+    expect(await codes(chat('x', { model: 'nope' }))).toEqual([404, 'unknown_model']);
+    expect(await codes(chat('x'), { path: '/v1/chat/completions?key=abc' })).toEqual([400, 'key_in_query']);
+    expect(await codes(chat('x', { max_tokens: 10_000_000 }))).toEqual([402, 'insufficient_balance']);
+    expect(bench.admission.outstanding()).toEqual({ held: 0, settled: 0, heldNanoUsd: 0n });
+    expect((await bench.closed(3)).map((event) => [event.outcome, event.status])).toEqual([['refused', 400], ['refused', 404], ['refused', 402]]);
+  });
+
+  it('hands everything that is not inference to the framework, with a request id', async () => {
+    const { port } = bench.server.address() as AddressInfo;
+    const answer = await fetch(`http://127.0.0.1:${port}/elsewhere`);
+    expect(await answer.text()).toBe('framework');
+    expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it('closes what a crash left open: nothing without PROGRESS, else input and the last output, at most the hold', async () => {
+    const open = JSON.stringify({ accountId: ACCOUNT, keyId: RECORD.keyId, groupId: GROUP, model: 'gpt-5.5', dialect: 'openai-chat', streamed: true, priceId: PRICE.id, multiplierPpm: 1_000_000, holdNanoUsd: '1000000', estimatedInputTokens: 7, serviceTier: 'default', startedAtMs: 1, requestBytes: 28 });
+    const ids = new Uuid7Source(() => 1_000);
+    const [silent, small, large, extended] = [ids.next(), ids.next(), ids.next(), ids.next()];
+    const progress = (output: number) => JSON.stringify({ tokens: { input: 7, output }, status: 200 });
+    for (const id of [silent, small, large, extended]) bench.spool.append(SPOOL_RECORD.open, id, open);
+    bench.spool.append(SPOOL_RECORD.progress, small, progress(10));
+    bench.spool.append(SPOOL_RECORD.progress, large, progress(1_000));
+    bench.spool.append(SPOOL_RECORD.extend, extended, '{"holdNanoUsd":"9000000"}');
+    bench.spool.append(SPOOL_RECORD.progress, extended, progress(200));
+    await bench.close();
+    bench = new Bench(folder, simulator.url);
+    await bench.open();
+    const grants = new Map((await bench.closed(4)).map((event) => [event.id, event]));
+    expect(grants.get(silent)).toMatchObject({ outcome: 'gateway_crash', estimated: false, grantNanoUsd: 0n, tokens: { input: 0, output: 0 } });
+    expect(grants.get(small)).toMatchObject({ estimated: true, grantNanoUsd: 7n * 5_000n + 10n * 30_000n });
+    expect(grants.get(large)?.grantNanoUsd).toBe(1_000_000n);
+    expect(grants.get(extended)?.grantNanoUsd).toBe(7n * 5_000n + 200n * 30_000n);
+    expect(bench.spool.orphans).toHaveLength(4);
+  });
+
+  it('lets running answers end in a drain and refuses new ones', async () => {
+    const running = bench.call(chat('[[sim: delay-ms=300]] Reply with OK'));
+    await waitFor(() => bench.gateway.running.size > 0, { what: 'the request to run', deadlineMs: 5_000 });
+    const drained = bench.gateway.drain(5_000);
+    const refused = await bench.call(chat('x'));
+    expect([refused.status, refused.headers['retry-after']]).toEqual([503, '2']);
+    expect((await running).status).toBe(200);
+    await drained;
+    expect(bench.gateway.running.size).toBe(0);
+  });
+
+  it('ends what outlasts the grace with an error, charged for what was delivered', async () => {
+    const running = bench.call(chat('[[sim: endless chunk-delay-ms=5]]', { stream: true }));
+    const types = [SPOOL_RECORD.progress];
+    await waitFor(async () => (await bench.spool.read(undefined, { records: 100, bytes: 1 << 20, types })).records.length > 0, { what: 'a PROGRESS record', deadlineMs: 5_000 });
+    await bench.gateway.drain(50);
+    const answer = await running;
+    expect(answer.whole).toBe(false);
+    expect(answer.text).toContain('"code":"not_ready"');
+    expect((await bench.closed())[0]).toMatchObject({ outcome: 'gateway_failed', estimated: true });
+  });
+});
