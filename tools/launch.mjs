@@ -49,6 +49,12 @@ export function watchStopSignals() {
   return { signal: controller.signal, received: () => first };
 }
 
+/** Where the user stands: npm runs scripts in the repository, but a relative path in a setting means this folder. */
+function userFolder() {
+  const { INIT_CWD: folder } = process.env;
+  return folder !== undefined && existsSync(folder) ? folder : process.cwd();
+}
+
 /**
  * Ctrl-C reaches the child by itself, since it shares our process group; a signal sent to npm or to us alone does not,
  * and nothing tells the two apart. So the child gets one SIGTERM if it still runs a moment after our first signal, and
@@ -58,7 +64,7 @@ export function watchStopSignals() {
  */
 function runChild({ command, args, stop }) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: 'inherit' });
+    const child = spawn(command, args, { stdio: 'inherit', cwd: userFolder() });
     /** @type {NodeJS.Timeout | undefined} */
     let forward;
     const onStop = () => {

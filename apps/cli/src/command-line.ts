@@ -1,93 +1,130 @@
 import { Command, CommanderError } from 'commander';
-import { CommandError, ManagementClient } from './management-client.js';
+import { describeAnswer, describeCharge, describePage } from './answer-text.js';
+import { ArgumentError, readAmount, readId } from './argument.js';
+import { CommandError, ManagementClient, NoAnswerError } from './management-client.js';
 
 export interface CommandLineWorld {
   dataFolder: string;
+  newId(): string;
   print(text: string): void;
   complain(text: string): void;
 }
 
 /** Runs one command of the operator. Returns the exit status: 0 done, 1 refused, 2 not understood. */
 export async function runCommandLine(argv: readonly string[], world: CommandLineWorld): Promise<number> {
-  const program = new Command('tokone')
-    .description("The operator's command line. It speaks to the TokOne that runs on TOKONE_DATA_DIR.")
-    .option('--json', 'print only JSON')
-    .exitOverride()
-    .configureOutput({ writeOut: (text) => world.print(text.trimEnd()), writeErr: (text) => world.complain(text.trimEnd()) });
   const json = argv.includes('--json');
-  const run = async (method: 'GET' | 'POST', path: string, body?: unknown) => {
-    const client = await ManagementClient.of(world.dataFolder);
-    const answer = await client.call(method, path, body);
-    world.print(json ? JSON.stringify(answer) : describe(answer, ''));
-  };
-  addAccounts(program.command('account').description('tenants and their balances'), run);
-  addKeys(program.command('key').description('API keys'), run);
-  program.command('group').description('what keys can be made for').command('list').action(() => run('GET', '/api/v1/groups'));
-  program
-    .command('charge')
-    .description('what a request cost, and why')
-    .command('show <request-id>')
-    .description('the charge of a request: the x-request-id of its answer')
-    .action((id: string) => run('GET', `/api/v1/charges/${encodeURIComponent(id)}`));
-  // --json is understood before and behind a command.
-  for (const command of program.commands.flatMap((group) => group.commands)) command.option('--json', 'print only JSON').exitOverride();
+  const program = buildProgram({ ...world, json });
   try {
     await program.parseAsync([...argv]);
     return 0;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    world.complain(error instanceof CommandError ? error.message : `This should not happen: ${error instanceof Error ? error.stack : String(error)}`);
-    return 1;
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    const message = sentenceOf(error);
+    // Commander has said its own already, where it is not to be JSON.
+    if (json) world.complain(JSON.stringify({ error: { message } }));
+    else if (!(error instanceof CommanderError)) world.complain(message);
+    return error instanceof CommanderError || error instanceof ArgumentError ? 2 : 1;
   }
 }
 
-type Run = (method: 'GET' | 'POST', path: string, body?: unknown) => Promise<void>;
+type Describe = (answer: unknown) => string;
+type Run = (request: { method: 'GET' | 'POST'; path: string; body?: object }, describe?: Describe) => Promise<void>;
 
-function addAccounts(account: Command, run: Run): void {
+function buildProgram(world: CommandLineWorld & { json: boolean }): Command {
+  const program = new Command('tokone')
+    .description("The operator's command line. It speaks to the TokOne that runs on the data folder TOKONE_DATA_DIR.")
+    .option('--json', 'print only JSON')
+    .addHelpText('after', '\nExit status: 0 done, 1 refused, 2 not understood.')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => world.print(text.trimEnd()), writeErr: (text) => (world.json ? undefined : world.complain(text.trimEnd())) });
+  const run: Run = async (request, describe = describeAnswer) => {
+    const client = await ManagementClient.of(world.dataFolder);
+    const answer = await client.call(request);
+    world.print(world.json ? JSON.stringify(answer) : describe(answer));
+  };
+  addAccounts(program.command('account').description('tenants and their balances'), { run, newId: () => world.newId() });
+  addKeys(program.command('key').description('API keys'), run);
+  const group = program.command('group').description('what keys can be made for');
+  group.command('list').description('all groups').action(() => run({ method: 'GET', path: '/api/v1/groups' }, describePage));
+  const charge = program.command('charge').description('what a request cost, and why');
+  charge
+    .command('show')
+    .description('the charge of a request: its lines, prices and multiplier')
+    .argument('<request-id>', 'the x-request-id of its answer', readId)
+    .action((id: string) => run({ method: 'GET', path: `/api/v1/charges/${id}` }, describeCharge));
+  // --json is understood before and behind a command.
+  for (const command of program.commands.flatMap((parent) => parent.commands)) command.option('--json', 'print only JSON');
+  return program;
+}
+
+function addAccounts(account: Command, { run, newId }: { run: Run; newId: () => string }): void {
   account
     .command('create')
     .description('make an account')
     .requiredOption('--name <name>', 'how people call it')
-    .action(({ name }: { name: string }) => run('POST', '/api/v1/accounts', { name }));
-  account.command('list').description('all accounts').action(() => run('GET', '/api/v1/accounts'));
+    .action(({ name }: { name: string }) => run({ method: 'POST', path: '/api/v1/accounts', body: { name } }));
   account
-    .command('show <id>')
+    .command('list')
+    .description('all accounts, in order of creation')
+    .option('--after <id>', 'begin behind this account', readId)
+    .action(({ after }: { after?: string }) => run({ method: 'GET', path: `/api/v1/accounts${query({ after })}` }, describePage));
+  account
+    .command('show')
     .description('an account and its balance')
-    .action((id: string) => run('GET', `/api/v1/accounts/${encodeURIComponent(id)}`));
+    .argument('<id>', 'its id', readId)
+    .action((id: string) => run({ method: 'GET', path: `/api/v1/accounts/${id}` }));
   account
-    .command('top-up <id> <usd>')
-    .description('add to a balance, in USD')
-    .option('--id <uuid>', 'the same id twice tops up once')
+    .command('top-up')
+    .description('add to a balance')
+    .argument('<id>', 'the account', readId)
+    .argument('<usd>', 'how much', readAmount)
+    .option('--id <uuid>', 'of this top-up: the same id twice adds once', readId)
     .option('--memo <text>', 'why')
-    .action((account_: string, amount: string, { id, memo }: { id?: string; memo?: string }) =>
-      run('POST', `/api/v1/accounts/${encodeURIComponent(account_)}/top-ups`, { amount, ...(id !== undefined && { id }), ...(memo !== undefined && { memo }) }),
-    );
+    .action(async (accountId: string, amount: string, options: { id?: string; memo?: string }) => {
+      const body = { amount, ...options, id: options.id ?? newId() };
+      try {
+        await run({ method: 'POST', path: `/api/v1/accounts/${accountId}/top-ups`, body: withoutJson(body) });
+      } catch (error) {
+        if (!(error instanceof NoAnswerError)) throw error;
+        throw new CommandError(`${error.message} Repeat it with --id ${body.id}: then it is added once, whatever happened now.`, { cause: error });
+      }
+    });
 }
 
 function addKeys(key: Command, run: Run): void {
   key
     .command('create')
     .description('make a key; it is shown once')
-    .requiredOption('--account <id>', 'whose it is')
+    .requiredOption('--account <id>', 'whose it is', readId)
     .requiredOption('--group <name>', 'which group it can call')
     .option('--name <name>', 'how people call it')
-    .action(({ account, group, name }: { account: string; group: string; name?: string }) => run('POST', '/api/v1/keys', { account, group, ...(name !== undefined && { name }) }));
+    .action((options: { account: string; group: string; name?: string }) => run({ method: 'POST', path: '/api/v1/keys', body: withoutJson(options) }));
   key
     .command('list')
-    .description("an account's keys")
-    .requiredOption('--account <id>', 'whose')
-    .action(({ account }: { account: string }) => run('GET', `/api/v1/keys?account=${encodeURIComponent(account)}`));
+    .description("an account's keys, in order of creation")
+    .requiredOption('--account <id>', 'whose', readId)
+    .option('--after <id>', 'begin behind this key', readId)
+    .action(({ account, after }: { account: string; after?: string }) => run({ method: 'GET', path: `/api/v1/keys${query({ account, after })}` }, describePage));
   key
-    .command('disable <id>')
-    .description('stop a key, within 5 s')
-    .action((id: string) => run('POST', `/api/v1/keys/${encodeURIComponent(id)}/disable`, {}));
+    .command('disable')
+    .description('stop a key for ever, within 5 s')
+    .argument('<id>', 'the id of the key, not the key itself', readId)
+    .action((id: string) => run({ method: 'POST', path: `/api/v1/keys/${id}/disable`, body: {} }));
 }
 
-/** Nested values as indented `name: value` lines. */
-function describe(value: unknown, indent: string): string {
-  if (Array.isArray(value)) return value.length === 0 ? `${indent}(none)` : value.map((item) => `${indent}-\n${describe(item, `${indent}  `)}`).join('\n');
-  if (typeof value !== 'object' || value === null) return `${indent}${String(value)}`;
-  return Object.entries(value)
-    .map(([name, inner]) => (typeof inner === 'object' && inner !== null ? `${indent}${name}:\n${describe(inner, `${indent}  `)}` : `${indent}${name}: ${String(inner)}`))
-    .join('\n');
+function query(values: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`;
+}
+
+/** The option that every command has is not a field of its request. */
+function withoutJson<Options extends object>(options: Options & { json?: boolean }): object {
+  const { json: _json, ...fields } = options;
+  return fields;
+}
+
+function sentenceOf(error: unknown): string {
+  if (error instanceof CommanderError) return error.message.replace(/^error: /, '');
+  if (error instanceof CommandError) return error.message;
+  return `This should not happen: ${error instanceof Error ? error.stack : String(error)}`;
 }

@@ -1,9 +1,18 @@
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
 
 /** A sentence for the operator; no stack is shown. */
 export class CommandError extends Error {}
+
+/** The request was sent, and nothing came back: it may have been done or not. */
+export class NoAnswerError extends CommandError {}
+
+export interface ManagementRequest {
+  method: 'GET' | 'POST';
+  path: string;
+  body?: object;
+}
 
 const noteSchema = z.object({ url: z.url(), token: z.string() });
 const errorSchema = z.object({ error: z.object({ message: z.string() }) });
@@ -13,42 +22,47 @@ const DEADLINE_MS = 15_000;
 export class ManagementClient {
   private constructor(private readonly note: z.infer<typeof noteSchema>) {}
 
-  /** Throws a `CommandError` when no TokOne has run on the folder. */
+  /** Throws a `CommandError` when no TokOne runs on the folder, or another user's. */
   static async of(dataFolder: string): Promise<ManagementClient> {
-    const path = join(resolve(dataFolder), 'operator.json');
+    const path = join(dataFolder, 'operator.json');
     try {
       return new ManagementClient(noteSchema.parse(JSON.parse(await readFile(path, 'utf8'))));
     } catch (error) {
-      throw new CommandError(`${notRunning(dataFolder)} (${(error as NodeJS.ErrnoException).code ?? 'its note'}: ${path})`);
+      const denied = (error as NodeJS.ErrnoException).code === 'EACCES';
+      const sentence = denied
+        ? `This user may not read ${path}: run this as the user who runs TokOne.`
+        : `No TokOne runs on the data folder ${dataFolder}. Start it with npm start, or set TOKONE_DATA_DIR to the folder that it uses.`;
+      throw new CommandError(sentence, { cause: error });
     }
   }
 
-  /** Throws a `CommandError` with the API's own sentence when it refuses. */
-  async call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<unknown> {
-    const answer = await this.send(method, path, body);
-    const text = await answer.text();
-    if (answer.ok) return text === '' ? {} : JSON.parse(text);
-    const refusal = errorSchema.safeParse(parseOrUndefined(text));
-    throw new CommandError(refusal.success ? refusal.data.error.message : `TokOne answered with status ${answer.status}.`);
+  /** Throws a `CommandError` with the API's own sentence when it refuses, a `NoAnswerError` when it does not answer. */
+  async call(request: ManagementRequest): Promise<unknown> {
+    const { status, text } = await this.send(request);
+    const answer = parseOrUndefined(text);
+    if (status >= 200 && status < 300 && answer !== undefined) return answer;
+    if (status === 401) throw new CommandError(`What listens at ${this.note.url} is not the TokOne of this data folder. Start that one with npm start.`);
+    const refusal = errorSchema.safeParse(answer);
+    throw new CommandError(refusal.success ? refusal.data.error.message : `What listens at ${this.note.url} does not answer as TokOne does (status ${status}).`);
   }
 
-  private async send(method: string, path: string, body: unknown): Promise<Response> {
+  private async send({ method, path, body }: ManagementRequest): Promise<{ status: number; text: string }> {
     const { url, token } = this.note;
     try {
-      return await fetch(new URL(path, url), {
+      const answer = await fetch(new URL(path, url), {
         method,
         headers: { authorization: `Bearer ${token}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
         ...(body !== undefined && { body: JSON.stringify(body) }),
+        redirect: 'manual',
         signal: AbortSignal.timeout(DEADLINE_MS),
       });
+      return { status: answer.status, text: await answer.text() };
     } catch (cause) {
-      throw new CommandError(`TokOne does not answer at ${url}. Is it running? Start it with npm start, with the same TOKONE_DATA_DIR.`, { cause });
+      const { code } = ((cause as Error).cause ?? {}) as NodeJS.ErrnoException;
+      if (code === 'ECONNREFUSED') throw new CommandError(`TokOne does not answer at ${url}. Is it running? Start it with npm start, with the same TOKONE_DATA_DIR.`, { cause });
+      throw new NoAnswerError(`TokOne at ${url} gave no answer, so that it is not known whether this was done.`, { cause });
     }
   }
-}
-
-function notRunning(dataFolder: string): string {
-  return `No TokOne runs on the data folder ${resolve(dataFolder)}. Start it with npm start, or set TOKONE_DATA_DIR to the folder that it uses.`;
 }
 
 function parseOrUndefined(text: string): unknown {

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import type { RequestListener, Server } from 'node:http';
 import { join } from 'node:path';
 import { Module } from '@nestjs/common';
@@ -9,7 +10,7 @@ import { AccountModule, ManagementErrorFilter } from '@tokone/account';
 import type { AccountModuleOptions } from '@tokone/account';
 import { GatewayModule, GatewayStatusModule } from '@tokone/gateway';
 import type { Gateway } from '@tokone/gateway';
-import { listen } from './listener.js';
+import { listen, urlOf } from './listener.js';
 import type { OpenedParts } from './opened-parts.js';
 import { writePrivateFile } from './private-file.js';
 
@@ -33,8 +34,11 @@ export async function startManagement({ dataFolder, parts, gateway, holds, ...op
   app.useGlobalFilters(app.get(ManagementErrorFilter, { strict: false }));
   parts.add('management API', app, (opened) => opened.close());
   await app.listen(0, '127.0.0.1');
-  const url = await app.getUrl();
-  await writePrivateFile(join(dataFolder, 'operator.json'), `${JSON.stringify({ url, token: options.operatorToken })}\n`);
+  const notePath = join(dataFolder, 'operator.json');
+  const note = { url: await app.getUrl(), token: options.operatorToken };
+  await writePrivateFile(notePath, `${JSON.stringify(note)}\n`);
+  // A note that stays would send the operator's token to whoever takes the port next.
+  parts.add('operator.json', notePath, (path) => rm(path, { force: true }));
 }
 
 export interface PublicApiOptions {
@@ -65,8 +69,7 @@ export async function startPublicApi({ gateway, host, port, drainMs, parts }: Pu
     clearTimeout(timer);
     await app.close();
   });
-  const shownHost = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
-  return { baseUrl: `http://${shownHost}:${takenPort}` };
+  return { baseUrl: urlOf(host, takenPort) };
 }
 
 function createApp(module: DynamicModule, adapter: FastifyAdapter): Promise<NestFastifyApplication> {

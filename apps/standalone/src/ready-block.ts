@@ -1,3 +1,4 @@
+import { quoteForShell } from './quickstart-env.js';
 import type { QuickstartKeys } from './quickstart.js';
 import type { UpstreamTarget } from './upstream-targets.js';
 
@@ -12,22 +13,33 @@ export interface ReadyBlockInput {
 
 /** What a person sees when everything works. Begins with `TokOne is ready`. */
 export function writeReadyBlock({ baseUrl, startedInMs, quickstart, targets, showKeys }: ReadyBlockInput): string {
-  const groups = targets.map(({ platform, baseUrl: upstream, real }) => {
-    const where = real ? `SPENDS REAL MONEY at ${upstream}` : `simulated by ${upstream}`;
-    return `  ${platform.padEnd(10)} ${where}${showKeys ? `\n             key ${quickstart.keys.get(platform)}` : ''}`;
+  const { path, keys } = quickstart;
+  const groups = targets.map((target) => {
+    const key = showKeys ? `\n             key ${keys.get(target.platform)}` : '';
+    return `  ${target.platform.padEnd(10)} ${describeTarget(target)}${key}`;
   });
-  const path = quickstart.path.replaceAll("'", "'\\''");
   return [
     `TokOne is ready on ${baseUrl} (started in ${(startedInMs / 1000).toFixed(1)} s)`,
     '',
     'Groups',
     ...groups,
-    showKeys ? `The keys are not shown again; they are kept in ${quickstart.path}` : `Keys: ${quickstart.path}`,
+    showKeys ? `The keys are not shown again; they are kept in ${path}` : `Keys: ${path}`,
     '',
     'First call (paste it into another terminal):',
-    `. '${path}' && curl -sS "$TOKONE_BASE_URL/v1/chat/completions" -H "Authorization: Bearer $TOKONE_OPENAI_KEY" -H 'Content-Type: application/json' -d '{"model":"gpt-5.5","messages":[{"role":"user","content":"Reply with OK"}]}'`,
+    `. ${quoteForShell(path)} && curl -sS "$TOKONE_BASE_URL/v1/chat/completions" -H "Authorization: Bearer $TOKONE_OPENAI_KEY" -H 'Content-Type: application/json' -d '{"model":"gpt-5.5","messages":[{"role":"user","content":"Reply with OK"}]}'`,
     '',
     'Stop with Ctrl-C.',
     '',
   ].join('\n');
+}
+
+function describeTarget({ kind, baseUrl, keySetting }: UpstreamTarget): string {
+  switch (kind) {
+    case 'paid':
+      return `SPENDS REAL MONEY at ${baseUrl}, because ${keySetting} is set`;
+    case 'unpaid':
+      return `calls ${baseUrl}, without a provider key`;
+    case 'simulated':
+      return `simulated by ${baseUrl}: costs no real money`;
+  }
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { link, open, readFile, rm } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StartupError } from '@tokone/persistence';
+import { readFileIfThere, writePrivateFile } from './private-file.js';
 
 export interface Secrets {
   /** Keys are stored as HMAC under it. */
@@ -12,45 +13,40 @@ export interface Secrets {
   operatorToken: string;
 }
 
-/** Random on the first start, kept in the data folder with mode 0600, outside the database: a dump of it opens nothing. */
+const SECRET_BYTES = 32;
+
+/**
+ * Random on the first start, kept in the data folder with mode 0600, outside the database: a dump of it opens nothing.
+ * They are made before the database is. Where it stands already, a new pepper would make every key in it useless, and
+ * a new credential key every credential: that is refused.
+ * @throws StartupError when one is missing beside its database, or is damaged.
+ */
 export async function readSecrets(dataFolder: string): Promise<Secrets> {
-  const [pepper, sealingKey, operatorToken] = await Promise.all([
-    readSecret(join(dataFolder, 'pepper')),
-    readSecret(join(dataFolder, 'credential-key')),
-    readSecret(join(dataFolder, 'operator-token')),
-  ]);
+  const databaseStands = await exists(join(dataFolder, 'cluster'));
+  const pepper = await readSecret(join(dataFolder, 'pepper'), !databaseStands);
+  const sealingKey = await readSecret(join(dataFolder, 'credential-key'), !databaseStands);
+  const operatorToken = await readSecret(join(dataFolder, 'operator-token'), true);
   return { pepper, sealingKey, operatorToken: operatorToken.toString('base64url') };
 }
 
-const SECRET_BYTES = 32;
-
-async function readSecret(path: string): Promise<Buffer> {
-  const secret = (await readIfThere(path)) ?? (await createSecret(path));
+async function readSecret(path: string, mayBeMade: boolean): Promise<Buffer> {
+  const text = await readFileIfThere(path);
+  if (text === undefined && mayBeMade) return createSecret(path);
+  const secret = Buffer.from((text ?? '').trim(), 'base64url');
   if (secret.length === SECRET_BYTES) return secret;
-  throw new StartupError(`${path} is damaged: it should hold ${SECRET_BYTES} bytes in base64url. Bring it back from a backup; keys and credentials made with it cannot be used without it.`);
+  const fault = text === undefined ? 'is missing' : 'is damaged';
+  throw new StartupError(`${path} ${fault}, and the keys and credentials in the database beside it are useless without it: restore that file from your backup.`);
 }
 
-async function readIfThere(path: string): Promise<Buffer | undefined> {
-  try {
-    return Buffer.from((await readFile(path, 'utf8')).trim(), 'base64url');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-/** Linked into place only when it is whole: a kill in between leaves no half secret. */
 async function createSecret(path: string): Promise<Buffer> {
   const secret = randomBytes(SECRET_BYTES);
-  const draft = `${path}.${process.pid}`;
-  const file = await open(draft, 'wx', 0o600);
-  try {
-    await file.writeFile(`${secret.toString('base64url')}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await link(draft, path);
-  await rm(draft);
+  await writePrivateFile(path, `${secret.toString('base64url')}\n`);
   return secret;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -1,28 +1,31 @@
 import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { ACCOUNT_SCHEMA, AccountFeature, LedgerService } from '@tokone/account';
 import { ProviderAdapter } from '@tokone/adapter-kit';
 import { MemoryAdmission } from '@tokone/admission';
 import { anthropicProvider } from '@tokone/anthropic-provider';
-import { openBilling } from '@tokone/billing';
+import { openBilling, writeChargeStatement } from '@tokone/billing';
 import { Gateway } from '@tokone/gateway';
 import type { GatewayPorts } from '@tokone/gateway';
 import { geminiProvider } from '@tokone/gemini-provider';
 import { UndiciUpstreamClient } from '@tokone/http';
 import { SpoolEventLog } from '@tokone/messaging';
 import { openaiProvider } from '@tokone/openai-provider';
-import { lockFolder, openDatabase, openPool, runMigrations, startEmbeddedPostgres } from '@tokone/persistence';
+import { StartupError, explainFolderFailure, isTransient, openDatabase, openPool, runMigrations } from '@tokone/persistence';
 import { Uuid7Source } from '@tokone/protocol';
-import { Spool } from '@tokone/spool';
+import { Spool, SpoolError } from '@tokone/spool';
 import type { Logger } from '@tokone/telemetry';
 import { logAlarms } from './alarms.js';
+import { layFoundation } from './foundation.js';
 import { startManagement, startPublicApi } from './http-servers.js';
 import { OpenedParts } from './opened-parts.js';
-import { ensureQuickstart, writeQuickstartEnv } from './quickstart.js';
+import { writePrivateFile } from './private-file.js';
+import { writeQuickstartEnv } from './quickstart-env.js';
+import { ensureQuickstart } from './quickstart.js';
 import type { QuickstartKeys } from './quickstart.js';
-import { readSecrets } from './secrets.js';
 import type { StandaloneSettings } from './settings.js';
-import { startSimulatorProcess } from './simulator-process.js';
+import { watchSpoolIdentity } from './spool-identity.js';
 import { upstreamTargets } from './upstream-targets.js';
 import type { UpstreamTarget } from './upstream-targets.js';
 
@@ -40,36 +43,56 @@ export interface Standalone {
 const CATCH_UP_DEADLINE_MS = 120_000;
 const ACCOUNT_STATEMENT_TIMEOUT_MS = 5_000;
 
-/** All modules in one process, on an embedded PostgreSQL, with the spool itself as the event log. */
-export async function startStandalone(settings: StandaloneSettings, logger: Logger): Promise<Standalone> {
-  const parts = new OpenedParts(logger);
+/** How long the end of a killed PostgreSQL may be unknown after the first statement that failed because of it. */
+const EXIT_NOTICE_MS = 1_000;
+
+export interface StandaloneWorld {
+  logger: Logger;
+  /** Aborts when somebody asks to stop. A start that is under way ends then, in order, and rejects with its reason. */
+  stop: AbortSignal;
+}
+
+/**
+ * All modules in one process, on an embedded PostgreSQL, with the spool itself as the event log.
+ * @throws StartupError with a sentence for the operator; whatever was opened is closed again.
+ */
+export async function startStandalone(settings: StandaloneSettings, { logger, stop }: StandaloneWorld): Promise<Standalone> {
+  const databaseLost = new AbortController();
+  const unwanted = AbortSignal.any([stop, databaseLost.signal]);
+  const parts = new OpenedParts(logger, unwanted);
   try {
-    return await start(settings, { logger, parts });
+    return await start(settings, { logger, parts, databaseLost });
   } catch (error) {
+    if (isTransient(error)) await delay(EXIT_NOTICE_MS, undefined, { signal: unwanted }).catch(() => undefined);
+    const reason: unknown = unwanted.aborted ? unwanted.reason : explainFailure(error, settings.TOKONE_DATA_DIR);
     await parts.close();
-    throw error;
+    throw reason;
   }
 }
 
-async function start(settings: StandaloneSettings, { logger, parts }: { logger: Logger; parts: OpenedParts }): Promise<Standalone> {
-  const dataFolder = resolve(settings.TOKONE_DATA_DIR);
+interface StartParts {
+  logger: Logger;
+  parts: OpenedParts;
+  databaseLost: AbortController;
+}
+
+async function start(settings: StandaloneSettings, { logger, parts, databaseLost }: StartParts): Promise<Standalone> {
+  const dataFolder = settings.TOKONE_DATA_DIR;
   const now = () => Date.now();
   const ids = new Uuid7Source(now);
-  const lock = parts.add('lock', await lockFolder(dataFolder), (held) => held.release());
-  const secrets = await readSecrets(dataFolder);
-  const [database, simulator] = await Promise.all([
-    startEmbeddedPostgres({ dataFolder, lock }).then((server) => parts.add('PostgreSQL', server, () => server.stop())),
-    startSimulatorProcess(dataFolder).then((process) => parts.add('simulator', process, () => process.stop())),
-  ]);
-  const billing = parts.add('billing', await openBilling({ databaseUrl: database.url, log: logger, now }), (opened) => opened.stop());
+  const { secrets, database, simulator } = await layFoundation(settings, { logger, parts });
+  void database.exited.then(() => databaseLost.abort(new StartupError(`PostgreSQL ended by itself: ${join(dataFolder, 'postgres.log')} says why. Start TokOne again.`)));
+  const billing = parts.add('billing', await openBilling({ databaseUrl: database.url, log: logger, now, operatorPrices: settings.TOKONE_PRICES_FILE }), (opened) => opened.stop());
   const feature = await openAccounts({ databaseUrl: database.url, settings, secrets, parts, logger, ids });
   const targets = upstreamTargets(settings, simulator.url);
   const quickstart = await ensureQuickstart(feature, dataFolder, targets);
   const admission = new MemoryAdmission({ balances: feature.balances, now });
   const ledger = new LedgerService({ feature, admission, view: { unposted: () => admission.unposted(2_000) }, charges: billing.chargeLog });
   const spool = parts.add('spool', await openSpool(dataFolder, { settings, logger, now }), (opened) => opened.close());
+  await watchSpoolIdentity(spool, dataFolder, logger);
   const client = parts.add('upstream connections', new UndiciUpstreamClient({ connectionsPerOrigin: 16_384, connectTimeoutMs: 5_000 }), (opened) => opened.close());
-  const adapterOptions = { upstreams: feature.upstreams, client, now, answerTimeoutMs: 600_000, streamTimeoutMs: 120_000, idleTimeoutMs: 120_000 };
+  const silenceMs = settings.TOKONE_UPSTREAM_SILENCE_SECONDS * 1000;
+  const adapterOptions = { upstreams: feature.upstreams, client, now, answerTimeoutMs: 600_000, streamTimeoutMs: silenceMs, idleTimeoutMs: silenceMs };
   const ports: GatewayPorts = {
     accounts: feature.directory,
     balances: { balanceOf: async (accountId) => (await feature.balances.read(accountId))?.balanceNanoUsd ?? 0n },
@@ -82,18 +105,24 @@ async function start(settings: StandaloneSettings, { logger, parts }: { logger: 
     logger,
     now,
   };
-  const gateway = parts.add('gateway', new Gateway(ports, { pepper: secrets.pepper, limits: { bodyBytes: settings.TOKONE_BODY_LIMIT_BYTES, referenceTokens: settings.TOKONE_REFERENCE_TOKENS } }), (opened) => opened.close());
-  await gateway.recover();
+  const limits = { bodyBytes: settings.TOKONE_BODY_LIMIT_BYTES, referenceTokens: settings.TOKONE_REFERENCE_TOKENS, stallTimeoutMs: settings.TOKONE_STALL_SECONDS * 1000 };
+  const gateway = parts.add('gateway', new Gateway(ports, { pepper: secrets.pepper, limits }), (opened) => opened.close());
+  await parts.whileWanted(gateway.recover());
   await ledger.start();
   parts.add('ledger', ledger, () => ledger.stop());
   const rating = await billing.startRating(new SpoolEventLog(spool, { random: Math.random, onTrouble: (trouble) => logger.error({ ...trouble, cause: String(trouble.cause) }, 'usage could not be rated; it is tried again') }));
   parts.add('rating', rating, () => rating.stop());
-  await rating.caughtUp(CATCH_UP_DEADLINE_MS);
-  await ledger.caughtUp(CATCH_UP_DEADLINE_MS);
-  await startManagement({ feature, ledger, operatorToken: secrets.operatorToken, explainCharge: (id) => billing.chargeStatements.explainCharge(id), dataFolder, parts, gateway, holds: () => admission.outstanding() });
+  await parts.whileWanted(rating.caughtUp(CATCH_UP_DEADLINE_MS));
+  await parts.whileWanted(ledger.caughtUp(CATCH_UP_DEADLINE_MS));
+  const explainCharge = async (id: string) => {
+    const statement = await billing.chargeStatements.explainCharge(id);
+    return statement && writeChargeStatement(statement);
+  };
+  await startManagement({ feature, ledger, operatorToken: secrets.operatorToken, explainCharge, dataFolder, parts, gateway, holds: () => admission.outstanding() });
   const publicApi = await startPublicApi({ gateway, host: settings.HOST, port: settings.PORT, drainMs: settings.TOKONE_DRAIN_SECONDS * 1000, parts });
   await gateway.open();
-  await writeQuickstartEnv(quickstart, { baseUrl: publicApi.baseUrl, simulatorUrl: simulator.url, databaseUrl: database.url });
+  const env = { baseUrl: publicApi.baseUrl, keys: quickstart.keys, simulatorUrl: simulator.url, databaseUrl: database.url };
+  await writePrivateFile(quickstart.path, writeQuickstartEnv(env));
   return {
     baseUrl: publicApi.baseUrl,
     targets,
@@ -124,4 +153,11 @@ async function openSpool(dataFolder: string, { settings, logger, now }: { settin
   const folder = join(dataFolder, 'spool');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   return Spool.open({ folder, now, strict: settings.TOKONE_SPOOL_STRICT === 'yes', onAlarm: (alarm) => logger.error({ ...alarm }, 'alarm: spool') });
+}
+
+/** What an operator can remove as a sentence about the data folder; a fault of our own keeps its stack. */
+function explainFailure(error: unknown, dataFolder: string): unknown {
+  if (error instanceof SpoolError) return new StartupError(error.message, { cause: error });
+  const network = error instanceof Error && 'syscall' in error && error.syscall === 'connect';
+  return network ? error : explainFolderFailure(error, dataFolder);
 }

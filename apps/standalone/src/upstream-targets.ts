@@ -5,8 +5,10 @@ export interface UpstreamTarget {
   platform: Platform;
   baseUrl: string;
   credential: string;
-  /** The provider itself is called, with the operator's own credential. */
-  real: boolean;
+  /** `paid`: the operator's own provider key is used, whatever the address. `unpaid`: another address, without such a key. */
+  kind: 'simulated' | 'unpaid' | 'paid';
+  /** The setting with the provider key. */
+  keySetting: string;
 }
 
 const PROVIDERS = {
@@ -15,8 +17,10 @@ const PROVIDERS = {
   gemini: { url: 'https://generativelanguage.googleapis.com', key: 'GEMINI_API_KEY', override: 'TOKONE_GEMINI_UPSTREAM_URL' },
 } as const satisfies Record<Platform, { url: string; key: keyof StandaloneSettings; override: keyof StandaloneSettings }>;
 
-/** Where each group's requests go: the provider when its key is set, the address that is set, else the simulator. */
-export function upstreamTargets(settings: StandaloneSettings, simulatorUrl: string): UpstreamTarget[] {
+export type UpstreamSettings = Pick<StandaloneSettings, (typeof PROVIDERS)[Platform]['key' | 'override']>;
+
+/** Where each group's requests go: to the address that is set, else to the provider when its key is set, else to the simulator. */
+export function upstreamTargets(settings: UpstreamSettings, simulatorUrl: string): UpstreamTarget[] {
   return Object.entries(PROVIDERS).map(([platform, provider]) => {
     const key = settings[provider.key];
     const override = settings[provider.override];
@@ -24,7 +28,8 @@ export function upstreamTargets(settings: StandaloneSettings, simulatorUrl: stri
       platform: platform as Platform,
       baseUrl: override ?? (key === undefined ? simulatorUrl : provider.url),
       credential: key ?? 'simulated-credential',
-      real: key !== undefined,
+      kind: key !== undefined ? 'paid' : override !== undefined ? 'unpaid' : 'simulated',
+      keySetting: provider.key,
     };
   });
 }

@@ -112,7 +112,7 @@ describe('billing as a whole', () => {
     await settle([refused, parked]);
     const statements = application.get(ChargeStatements);
     expect(await statements.explainCharge(refused.id)).toMatchObject({ state: 'rated', chargeNanoUsd: 0n, lines: [], recomputed: true, errorCode: 'balance_empty' });
-    expect(await statements.explainCharge(parked.id)).toMatchObject({ state: 'parked', reason: 'no_price' });
+    expect(await statements.explainCharge(parked.id)).toMatchObject({ state: 'parked', reason: 'no_price', detail: 'there is no price no/such', remedy: expect.stringContaining('price file') });
     expect(await statements.explainCharge(ids.next())).toBeUndefined();
   });
 

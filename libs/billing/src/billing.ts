@@ -6,7 +6,9 @@ import { ChargeStatements } from './charge-statement.js';
 import { CreateBillingTables1763900000000 } from './migrations/create-billing-tables.js';
 import { OutboxChargeLog } from './outbox-charge-log.js';
 import { OutboxSignal } from './outbox-signal.js';
+import { ParkedRating } from './parked-rating.js';
 import { LocalPriceBook } from './price-book.js';
+import { withPrices } from './price-file.js';
 import { readPriceSeed } from './price-seed.js';
 import type { PriceSeed } from './price-seed.js';
 import { ensurePriceBook } from './seed-price-book.js';
@@ -18,6 +20,8 @@ export interface BillingOptions {
   log: BillingLog;
   /** Milliseconds since 1970. */
   now(): number;
+  /** An operator's prices beside, or in place of, those of the price table that comes with the product. */
+  operatorPrices?: PriceSeed | undefined;
   /** Default: the price table that comes with the product. */
   priceSeed?: PriceSeed;
   /** Connections for rating and for readers of the outbox, one each that works; default 4. */
@@ -40,6 +44,7 @@ export class Billing {
   readonly chargeLog: OutboxChargeLog;
   readonly chargeStatements: ChargeStatements;
   private readonly consumer: UsageConsumer;
+  private readonly parkedRating: ParkedRating;
   private rating: Promise<Consumption> | undefined;
   private stopped: Promise<void> | undefined;
 
@@ -56,11 +61,12 @@ export class Billing {
     this.chargeLog = new OutboxChargeLog({ pool: ratingPool, signal: outbox, log });
     this.chargeStatements = new ChargeStatements(reportPool, this.priceBook);
     this.consumer = new UsageConsumer({ pool: ratingPool, prices: this.priceBook, outbox, log, now });
+    this.parkedRating = new ParkedRating({ pool: ratingPool, prices: this.priceBook, outbox, log });
   }
 
-  /** Begins to rate what the log holds, once. Its `caughtUp` is the usage watermark. */
+  /** Rates what is parked and has a price by now, then begins to rate what the log holds, once. Its `caughtUp` is the usage watermark. */
   startRating(eventLog: EventLog): Promise<Consumption> {
-    this.rating ??= this.consumer.start(eventLog);
+    this.rating ??= this.parkedRating.start().then(() => this.consumer.start(eventLog));
     return this.rating;
   }
 
@@ -74,6 +80,7 @@ export class Billing {
     try {
       const rating = await this.rating?.catch(() => undefined);
       await rating?.stop();
+      await this.parkedRating.stop();
       await this.priceBook.stop();
     } finally {
       await Promise.all([this.ratingPool.end(), this.reportPool.end()]);
@@ -91,7 +98,9 @@ export async function openBilling(options: BillingOptions): Promise<Billing> {
   ] as const;
   const billing = new Billing(options, ...pools);
   try {
-    await ensurePriceBook(pools[0], options.priceSeed ?? readPriceSeed(), options.now());
+    const seed = options.priceSeed ?? readPriceSeed();
+    const { operatorPrices } = options;
+    await ensurePriceBook(pools[0], operatorPrices ? { ...withPrices(seed, operatorPrices), origin: 'operator' } : seed, options.now());
     await billing.priceBook.start();
     return billing;
   } catch (error) {

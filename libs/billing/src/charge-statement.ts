@@ -4,6 +4,7 @@ import { rateUsage, readServiceTier } from '@tokone/pricing';
 import type { ChargeLine, PriceSnapshot, ServiceTier } from '@tokone/pricing';
 import type { TokenUsage } from '@tokone/protocol';
 import type { LocalPriceBook } from './price-book.js';
+import { REASONS_OF_PRICE } from './rate-event.js';
 
 /** Everything that explains one charge. Money in nano-USD. */
 export interface RatedStatement {
@@ -53,8 +54,11 @@ export interface RatedStatement {
 export interface ParkedStatement {
   state: 'parked';
   requestId: string;
+  /** One of `PARK_REASONS`, and what exactly it was. */
   reason: string;
   detail: string;
+  /** What will happen to it, or what the operator can do: a sentence. */
+  remedy: string;
   parkedAtMs: number;
 }
 
@@ -123,8 +127,16 @@ export class ChargeStatements {
       [requestId],
     );
     const row = rows[0];
-    return row && { state: 'parked', requestId, reason: row.reason, detail: row.detail, parkedAtMs: row.parked_at.getTime() };
+    return row && { state: 'parked', requestId, reason: row.reason, detail: row.detail, remedy: remedyOf(row.reason), parkedAtMs: row.parked_at.getTime() };
   }
+}
+
+const PRICE_REMEDY =
+  'State the missing price in the price file (TOKONE_PRICES_FILE) and start again: the request is then charged, at most its grant, within a minute.';
+const REVIEW_REMEDY = 'It is not charged by itself, because it cannot be right as it stands: look at the gateway that wrote it.';
+
+function remedyOf(reason: string): string {
+  return REASONS_OF_PRICE.some((priceless) => priceless === reason) ? PRICE_REMEDY : REVIEW_REMEDY;
 }
 
 function readStatement(requestId: string, row: StatementRow, price: PriceSnapshot | undefined): RatedStatement {

@@ -12,6 +12,8 @@ export interface PriceSeed {
   source: string;
   /** YYYY-MM-DD of the facts. */
   date: string;
+  /** Whose table it is; the product's when it does not say. What an operator states is in force from each start on. */
+  origin?: 'product' | 'operator';
   models: Record<string, ModelPrices>;
 }
 

@@ -5,6 +5,8 @@ import { TOKEN_CLASSES } from '@tokone/protocol';
 
 export const PARK_REASONS = ['no_price', 'unpriced', 'absurd_count', 'absurd_time', 'absurd_amount', 'refused_with_usage'] as const;
 export type ParkReason = (typeof PARK_REASONS)[number];
+/** Those that a later version of the price book can end. */
+export const REASONS_OF_PRICE: readonly ParkReason[] = ['no_price', 'unpriced'];
 
 /** Amounts in nano-USD. */
 export interface RatedAmounts {

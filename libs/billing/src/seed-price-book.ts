@@ -9,8 +9,9 @@ import type { PriceSeed } from './price-seed.js';
 const LOCK_NAME = 'tokone.billing.price_book';
 
 /**
- * Makes the seed's prices the current version of the price book, unless this very content has been a version before
- * (then an operator may have replaced it since, and a restart does not bring it back). Rows are never changed: a new
+ * Makes the seed's prices the current version of the price book. The product's own table is left out when this very
+ * content has been a version before and another of the product's followed it: a restart does not bring it back. What
+ * an operator states in a file is what holds, and the product's table holds again when the file is gone. Rows are never changed: a new
  * version has a row of its own for each model. Any number of processes may call this at once.
  * @returns the current version.
  */
@@ -20,23 +21,27 @@ export async function ensurePriceBook(pool: Pool, seed: PriceSeed, nowMs: number
   const contentHash = hashPrices(models);
   return inTransaction(pool, async (client) => {
     await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [LOCK_NAME]);
-    const { rows } = await client.query<{ version: number; known: boolean }>(
-      'SELECT coalesce(max(version), 0)::int AS version, coalesce(bool_or(content_hash = $1), false) AS known FROM billing.price_book',
-      [contentHash],
-    );
-    const { version, known } = rows[0] ?? { version: 0, known: false };
-    if (known) return version;
-    const next = version + 1;
-    await client.query('INSERT INTO billing.price_book (version, created_at, source, content_hash) VALUES ($1, $2, $3, $4)', [
+    const origin = seed.origin ?? 'product';
+    const { rows } = await client.query<{ version: number; origin: string; same: boolean; known: boolean }>(CURRENT_VERSION, [contentHash]);
+    const current = rows[0];
+    if (current?.same || (current?.known && origin === 'product' && current.origin === 'product')) return current.version;
+    const next = (current?.version ?? 0) + 1;
+    await client.query('INSERT INTO billing.price_book (version, created_at, source, origin, content_hash) VALUES ($1, $2, $3, $4, $5)', [
       next,
       new Date(nowMs),
       `${seed.source}, ${seed.date}`,
+      origin,
       contentHash,
     ]);
     await client.query(INSERT_ROWS, [next, JSON.stringify([...models].map(writeRow))]);
     return next;
   });
 }
+
+const CURRENT_VERSION = `
+  SELECT version, origin, content_hash = $1 AS same, EXISTS (SELECT 1 FROM billing.price_book WHERE content_hash = $1) AS known
+  FROM billing.price_book ORDER BY version DESC LIMIT 1
+`;
 
 const INSERT_ROWS = `
   INSERT INTO billing.price_row (id, version, model, platform, max_input_tokens, max_output_tokens, prices)

@@ -28,6 +28,7 @@ export interface UsageBatch {
   rows: UsageRow[];
   /** Same id as one of `rows`, another content. */
   rivals: UsageRow[];
+  /** By rising id as well. */
   parked: ParkedRecord[];
   dead: DeadRecord[];
 }
@@ -49,6 +50,7 @@ export function sortBatch(batch: LogBatch, prices: ReadonlyMap<string, PriceSnap
     }
   }
   sorted.rows = [...rows.values()].sort((a, b) => (a.event.id < b.event.id ? -1 : 1));
+  sorted.parked.sort((a, b) => (a.id < b.id ? -1 : 1));
   return sorted;
 }
 

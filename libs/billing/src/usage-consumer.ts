@@ -2,6 +2,7 @@ import type { Consumption, EventLog, LogBatch, LogConsumer } from '@tokone/messa
 import { inTransaction } from '@tokone/persistence';
 import type { Pool, PoolClient } from '@tokone/persistence';
 import type { BillingLog } from './billing-log.js';
+import { blamesRecord } from './database-refusal.js';
 import type { OutboxSignal } from './outbox-signal.js';
 import type { LocalPriceBook } from './price-book.js';
 import { priceIdsOf, sortBatch } from './usage-batch.js';
@@ -93,9 +94,11 @@ export class UsageConsumer implements LogConsumer {
 
 /**
  * Like `writeRows`, but puts aside the rows that the database refuses: the list is halved until the refused ones stand
- * alone. Each half has a savepoint, so the others stay.
+ * alone. Each half has a savepoint, so the others stay. The halves together lock ids and sums in no fixed order, so
+ * all other writers are kept out first; they hold nothing that this one waits for, and readers go on.
  */
 async function writeHalves(client: PoolClient, batch: UsageBatch, rows: readonly UsageRow[]): Promise<WriteResult> {
+  await client.query('LOCK TABLE billing.usage_rollup IN SHARE ROW EXCLUSIVE MODE');
   const total: WriteResult = { inserted: 0, published: false, conflicts: [] };
   const poison: DeadRecord[] = [];
   const pending: (readonly UsageRow[])[] = [rows];
@@ -140,9 +143,4 @@ function disagreementFields({ event, amounts }: UsageRow): Record<string, string
     holdNanoUsd: `${event.holdNanoUsd}`,
     grantNanoUsd: `${event.grantNanoUsd}`,
   };
-}
-
-/** SQLSTATE classes 22 (data exception) and 23 (integrity): all others say nothing about a single record. */
-function blamesRecord(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' && /^2[23]...$/.test(error.code);
 }

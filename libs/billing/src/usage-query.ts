@@ -1,5 +1,6 @@
 import type { UsageQuery, UsageQueryRange, UsageReport, UsageSums } from '@tokone/billing-client';
 import type { Pool } from '@tokone/persistence';
+import { ROLLUP_SUM_COLUMNS, USAGE_SUMS } from './usage-rollup.js';
 
 const DEADLINE_MS = 2_000;
 const RECENT_MINUTES = 5;
@@ -12,65 +13,47 @@ interface SumRow {
   output_tokens: bigint;
   cache_creation_tokens: bigint;
   cache_read_tokens: bigint;
-  list_nano_usd: bigint;
-  charge_nano_usd: bigint;
+  /** Text: the sums are numeric. */
+  list_nano_usd: string;
+  charge_nano_usd: string;
   duration_ms: bigint;
 }
 
-/** Disjoint, as a tenant sees them: cached input is not part of `input_tokens`, thinking is part of `output_tokens`. */
-const SUMS = `
-  count(*) AS requests,
-  sum(input_tokens + input_audio_tokens) AS input_tokens,
-  sum(output_tokens + reasoning_tokens + output_audio_tokens + output_image_tokens) AS output_tokens,
-  sum(cache_write_5m_tokens + cache_write_1h_tokens) AS cache_creation_tokens,
-  sum(cache_read_tokens) AS cache_read_tokens,
-  sum(list_nano_usd) AS list_nano_usd,
-  sum(charge_nano_usd) AS charge_nano_usd,
-  sum(greatest(ended_at - started_at, interval '0')) AS duration`;
-
-const SUMS_OF_SUMS = [
-  'requests',
-  'input_tokens',
-  'output_tokens',
-  'cache_creation_tokens',
-  'cache_read_tokens',
-  'list_nano_usd',
-  'charge_nano_usd',
-]
-  .map((column) => `coalesce(sum(${column}), 0)::bigint AS ${column}`)
-  .concat('coalesce(extract(epoch FROM sum(duration)) * 1000, 0)::bigint AS duration_ms')
-  .join(', ');
-
-const OF_KEY = 'FROM billing.usage WHERE key_id = $1::uuid AND admitted';
+const sumOf = (column: string): string => `coalesce(sum(${column}), 0)${column.endsWith('_nano_usd') ? '' : '::bigint'} AS ${column}`;
+const SUMS = ROLLUP_SUM_COLUMNS.map(sumOf).join(', ');
 const TODAY = `($2::timestamptz AT TIME ZONE $3::text)::date`;
 
 /**
  * $1 key, $2 now, $3 time zone, $4 days, $5 first and $6 last date of the models. One statement, so one state of the
- * table, and one pass over the key's rows: all but the last minutes comes out of the sums by day and model.
+ * tables. All but the last minutes comes out of the rollup; no bucket of it is cut by a day of any time zone.
  */
 const REPORT = `
   WITH by_day AS MATERIALIZED (
-    SELECT (ended_at AT TIME ZONE $3::text)::date AS day, model, ${SUMS} ${OF_KEY} GROUP BY 1, 2
+    SELECT (bucket AT TIME ZONE $3::text)::date AS day, model, ${SUMS} FROM billing.usage_rollup WHERE key_id = $1::uuid GROUP BY 1, 2
   ), recent AS (
-    SELECT ${SUMS} ${OF_KEY} AND ended_at > $2::timestamptz - interval '${RECENT_MINUTES} minutes'
+    SELECT ${USAGE_SUMS} FROM billing.usage
+    WHERE key_id = $1::uuid AND admitted AND ended_at > $2::timestamptz - interval '${RECENT_MINUTES} minutes'
   )
-  SELECT 'today' AS part, NULL AS label, ${SUMS_OF_SUMS} FROM by_day WHERE day >= ${TODAY}
+  SELECT 'today' AS part, NULL AS label, ${SUMS} FROM by_day WHERE day >= ${TODAY}
   UNION ALL
-  SELECT 'total', NULL, ${SUMS_OF_SUMS} FROM by_day
+  SELECT 'total', NULL, ${SUMS} FROM by_day
   UNION ALL
-  SELECT 'recent', NULL, ${SUMS_OF_SUMS} FROM recent
+  SELECT 'recent', NULL, ${SUMS} FROM recent
   UNION ALL
-  SELECT 'daily', to_char(day, 'YYYY-MM-DD'), ${SUMS_OF_SUMS} FROM by_day WHERE day > ${TODAY} - $4::int GROUP BY day
+  SELECT 'daily', to_char(day, 'YYYY-MM-DD'), ${SUMS} FROM by_day WHERE day > ${TODAY} - $4::int GROUP BY day
   UNION ALL
-  SELECT 'model', model, ${SUMS_OF_SUMS} FROM by_day WHERE day BETWEEN $5::date AND $6::date GROUP BY model
+  SELECT 'model', model, ${SUMS} FROM by_day WHERE day BETWEEN $5::date AND $6::date GROUP BY model
   ORDER BY part, label`;
 
 /**
- * What a key has used, out of billing's own rows, admitted requests only. A request belongs to the day on which it
+ * What a key has used, out of billing's own tables, admitted requests only. A request belongs to the day on which it
  * ended, in the asked time zone. `daily` and `models` name only what was used. Rejects after 2 s; the pool's
- * statement deadline should be no longer, so that the server stops working as well.
+ * statement deadline should be no longer, so that the server stops working as well. Who asks what is being answered
+ * already gets that answer, which is then at most as old as the deadline is long: dashboards ask often, and all at once.
  */
 export class LocalUsageQuery implements UsageQuery {
+  private readonly running = new Map<string, Promise<UsageReport>>();
+
   constructor(
     private readonly pool: Pool,
     private readonly now: () => number,
@@ -80,8 +63,17 @@ export class LocalUsageQuery implements UsageQuery {
   async ofKey(keyId: string, range: UsageQueryRange): Promise<UsageReport> {
     checkRange(range);
     const { timezone, days, startDate, endDate } = range;
-    const values = [keyId, new Date(this.now()), timezone, days, startDate, endDate];
-    const { rows } = await withDeadline(this.pool.query<SumRow>({ name: 'billing.usage-report', text: REPORT, values }));
+    const question = JSON.stringify([keyId, timezone, days, startDate, endDate]);
+    let answer = this.running.get(question);
+    if (answer === undefined) {
+      answer = this.ask([keyId, new Date(this.now()), timezone, days, startDate, endDate]).finally(() => this.running.delete(question));
+      this.running.set(question, answer);
+    }
+    return answer;
+  }
+
+  private async ask(values: readonly unknown[]): Promise<UsageReport> {
+    const { rows } = await withDeadline(this.pool.query<SumRow>({ name: 'billing.usage-report', text: REPORT, values: [...values] }));
     return readReport(rows);
   }
 }
@@ -111,8 +103,8 @@ function readSums(row: SumRow): UsageSums {
     outputTokens: Number(row.output_tokens),
     cacheCreationTokens: Number(row.cache_creation_tokens),
     cacheReadTokens: Number(row.cache_read_tokens),
-    listNanoUsd: row.list_nano_usd,
-    chargedNanoUsd: row.charge_nano_usd,
+    listNanoUsd: BigInt(row.list_nano_usd),
+    chargedNanoUsd: BigInt(row.charge_nano_usd),
   };
 }
 

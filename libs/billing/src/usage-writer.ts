@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { PoolClient } from '@tokone/persistence';
 import { plainArray, textArray } from './array-literal.js';
 import type { DeadRecord, ParkedRecord, UsageBatch } from './usage-batch.js';
+import { ROLLED_COLUMNS, ROLL_UP } from './usage-rollup.js';
 import { INSERT_USAGE, USAGE_COLUMN_COUNT, usageArrays } from './usage-row.js';
 import type { UsageRow } from './usage-row.js';
 
@@ -19,28 +20,40 @@ export interface WriteResult {
 }
 
 /**
- * The charges come out of RETURNING, never out of the input: an id that was rated before, or by another consumer in
- * this moment, does not reach the outbox again. The cursor never goes back.
+ * The charges and the rollup come out of RETURNING, never out of the input: an id that was rated before, or by another
+ * consumer in this moment, reaches neither of them again.
  */
-const WRITE_ROWS = `
-  WITH inserted AS (
+const NEW_ROWS = `
+  inserted AS (
     ${INSERT_USAGE}
     ON CONFLICT (id) DO NOTHING
-    RETURNING id, account_id, rated_nano_usd, charge_nano_usd
-  ), published AS (
+    RETURNING id, account_id, rated_nano_usd, ${ROLLED_COLUMNS}
+  ), rolled AS (${ROLL_UP}
+  )`;
+
+const publish = (condition: string): string => `
     INSERT INTO billing.outbox (charges)
     SELECT json_agg(json_build_object('id', id, 'accountId', account_id,
       'ratedNanoUsd', rated_nano_usd::text, 'chargeNanoUsd', charge_nano_usd::text))
-    FROM inserted WHERE rated_nano_usd > 0 HAVING count(*) > 0
-    RETURNING 1
+    FROM inserted WHERE ${condition} HAVING count(*) > 0
+    RETURNING 1`;
+
+const COUNTS = `SELECT (SELECT count(*) FROM inserted)::int AS inserted, EXISTS (SELECT 1 FROM published) AS published`;
+
+/** The cursor never goes back. */
+const WRITE_ROWS = `
+  WITH ${NEW_ROWS}, published AS (${publish('rated_nano_usd > 0')}
   ), moved AS (
     INSERT INTO billing.log_cursor AS c (log_partition, next_offset)
     VALUES ($${USAGE_COLUMN_COUNT + 1}::text, $${USAGE_COLUMN_COUNT + 2}::bigint)
     ON CONFLICT (log_partition) DO UPDATE SET next_offset = greatest(c.next_offset, excluded.next_offset)
   )
-  SELECT (SELECT count(*) FROM inserted)::int AS inserted, EXISTS (SELECT 1 FROM published) AS published`;
+  ${COUNTS}`;
 
-/** Writes rated rows, their outbox row, and the cursor, in one statement. */
+/** A parked request was settled at its hold, which only a posting takes away: a charge of 0 is published as well. */
+const WRITE_RERATED = `WITH ${NEW_ROWS}, published AS (${publish('admitted')}) ${COUNTS}`;
+
+/** Writes rated rows, their sums, their outbox row, and the cursor, in one statement. */
 export async function writeRows(client: PoolClient, batch: UsageBatch, rows: readonly UsageRow[]): Promise<WriteResult> {
   const { rows: results } = await client.query<{ inserted: number; published: boolean }>({
     name: 'billing.write-rows',
@@ -49,6 +62,13 @@ export async function writeRows(client: PoolClient, batch: UsageBatch, rows: rea
   });
   const { inserted, published } = results[0] ?? { inserted: 0, published: false };
   return { inserted, published, conflicts: [] };
+}
+
+/** Writes rows of events that were parked, their sums, and their outbox row, in one statement. */
+export async function writeRerated(client: PoolClient, rows: readonly UsageRow[]): Promise<WriteResult> {
+  const query = { name: 'billing.write-rerated', text: WRITE_RERATED, values: usageArrays(rows) };
+  const { rows: results } = await client.query<{ inserted: number; published: boolean }>(query);
+  return { ...(results[0] ?? { inserted: 0, published: false }), conflicts: [] };
 }
 
 /**

@@ -78,7 +78,8 @@ export const usageRecordedSchema = z.object({
 export type UsageRecorded = z.output<typeof usageRecordedSchema>;
 
 export function writeUsageRecorded(event: UsageRecorded): string {
-  return JSON.stringify(event, (_name, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+  // Money is written by hand: a replacer would be called for each of some forty values, on every request.
+  return JSON.stringify({ ...event, holdNanoUsd: event.holdNanoUsd.toString(), grantNanoUsd: event.grantNanoUsd.toString() });
 }
 
 /** Throws a ZodError or SyntaxError on anything that is not a `usage.recorded` of schema 1. */

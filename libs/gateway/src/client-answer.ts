@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { writeErrorBody, writeErrorEvent } from '@tokone/protocol';
 import type { AnswerFraming, Dialect, GatewayError } from '@tokone/protocol';
 
@@ -14,19 +14,28 @@ export interface ClientAnswerOptions {
   onDrain: () => void;
 }
 
+/** Anthropic API, "Errors": where its SDK takes the request id from. */
+const ANTHROPIC_REQUEST_ID = 'request-id';
+
 /** The answer to one client: head once, bytes in order, and exactly one end, which is clean only when the answer is whole. */
 export class ClientAnswer {
   private status = 200;
   private headers: Readonly<Record<string, string>> = {};
   private framing: AnswerFraming = 'json';
-  private stallTimer: NodeJS.Timeout | undefined;
+  private stalled = false;
+  private finished = false;
   private ended = false;
+  /** The last four bytes sent, the newest lowest: whether the client is in the middle of an event. */
+  private tail = 0;
   gone = false;
 
   constructor(private readonly options: ClientAnswerOptions) {
     const { response } = options;
+    // A destroyed response without a socket calls itself finished; only the event tells.
+    response.on('finish', () => (this.finished = true));
     response.on('close', () => this.closed());
     response.on('drain', () => this.drained());
+    response.on('timeout', () => this.destroy());
     if (response.destroyed) this.closed();
   }
 
@@ -47,7 +56,10 @@ export class ClientAnswer {
     const { response } = this.options;
     if (!response.headersSent) this.writeHead(undefined);
     let room = true;
-    for (const slice of slices) room = response.write(slice);
+    for (const slice of slices) {
+      room = response.write(slice);
+      this.tail = shiftIn(this.tail, slice);
+    }
     if (!room) this.watchStall();
     return room;
   }
@@ -63,8 +75,12 @@ export class ClientAnswer {
     response.end(last);
   }
 
-  /** An error: as a whole answer while nothing has been sent, else as an event, behind which the connection is destroyed. */
-  fail(error: GatewayError): void {
+  /**
+   * An error: as a whole answer while nothing has been sent, else as an event, behind which the connection is
+   * destroyed. `unsent` is what would have come next: the event that the client has a part of is completed from it,
+   * because a client that reads half an event and then ours understands neither.
+   */
+  fail(error: GatewayError, unsent: readonly Buffer[] = []): void {
     if (this.gone) return;
     const { response, dialect, requestId } = this.options;
     if (!response.headersSent) {
@@ -73,6 +89,7 @@ export class ClientAnswer {
       return;
     }
     const event = writeErrorEvent({ dialect, framing: this.framing }, error, requestId);
+    if (this.framing === 'sse') response.write(endOfEvent(this.tail, unsent));
     if (event !== '') response.write(event);
     this.destroyAfterFlush();
   }
@@ -90,41 +107,49 @@ export class ClientAnswer {
   }
 
   private writeHead(contentLength: number | undefined): void {
-    const { response, requestId } = this.options;
+    const { response, dialect, requestId } = this.options;
     const head: Record<string, string | number> = { ...this.headers, 'x-request-id': requestId };
+    if (dialect === 'anthropic-messages') head[ANTHROPIC_REQUEST_ID] = requestId;
     if (contentLength !== undefined) head['content-length'] = contentLength;
     response.writeHead(this.status, head);
   }
 
-  /** Counts what the socket has handed to the kernel: a slow reader lives as long as it takes anything at all. */
+  /** The socket's own timeout starts anew with whatever leaves it: a slow reader lives as long as it takes anything at all. */
   private watchStall(): void {
-    if (this.stallTimer !== undefined) return;
-    const flushedBytes = this.flushedBytes();
-    this.stallTimer = setTimeout(() => {
-      this.stallTimer = undefined;
-      if (this.flushedBytes() === flushedBytes) this.destroy();
-      else this.watchStall();
-    }, this.options.stallTimeoutMs);
-  }
-
-  private flushedBytes(): number {
-    const { socket } = this.options.response;
-    return socket ? socket.bytesWritten - socket.writableLength : 0;
+    if (this.stalled) return;
+    this.stalled = true;
+    this.options.response.setTimeout(this.options.stallTimeoutMs);
   }
 
   private drained(): void {
-    clearTimeout(this.stallTimer);
-    this.stallTimer = undefined;
+    if (!this.ended && this.stalled) {
+      this.stalled = false;
+      this.options.response.setTimeout(0);
+    }
     if (!this.ended) this.options.onDrain();
   }
 
   private closed(): void {
-    clearTimeout(this.stallTimer);
-    this.stallTimer = undefined;
-    if (this.gone || this.options.response.writableFinished) return;
+    if (this.gone || this.finished) return;
     this.gone = true;
     this.options.onGone();
   }
+}
+
+function shiftIn(tail: number, slice: Buffer): number {
+  let shifted = tail;
+  for (let at = Math.max(0, slice.length - 4); at < slice.length; at++) shifted = (shifted << 8) | (slice[at] ?? 0);
+  return shifted;
+}
+
+/** What lacks until an event sent in part is whole: its own bytes up to the blank line, else a blank line. */
+function endOfEvent(tail: number, unsent: readonly Buffer[]): Buffer {
+  const sent = Buffer.alloc(4);
+  sent.writeInt32BE(tail);
+  if (/(?:\n\n|\r\r|\r\n\r\n)$/.test(sent.toString('latin1'))) return Buffer.alloc(0);
+  const text = Buffer.concat([sent, ...unsent]);
+  const blank = /\r\n\r\n|\n\n|\r\r/.exec(text.toString('latin1'));
+  return blank ? text.subarray(sent.length, blank.index + blank[0].length) : Buffer.from('\n\n');
 }
 
 /** Answers a request with an error, whole, in the caller's dialect. */
@@ -137,10 +162,38 @@ export function writeRefusal(response: ServerResponse, refusal: { dialect: Diale
     'content-length': Buffer.byteLength(body),
     'x-request-id': requestId,
   };
+  if (dialect === 'anthropic-messages') head[ANTHROPIC_REQUEST_ID] = requestId;
   if (error.retryAfterSeconds !== undefined) head['retry-after'] = error.retryAfterSeconds;
   if (error.allow !== undefined) head['allow'] = error.allow;
-  // A body that is not read to its end would be parsed as the next request.
-  if (!response.req.complete) head['connection'] = 'close';
-  response.writeHead(error.status, head);
-  response.end(body);
+  const { req: request } = response;
+  if (request.complete || (isShort(request) && error.code !== 'request_timeout')) {
+    response.writeHead(error.status, head);
+    response.end(body);
+    return;
+  }
+  response.writeHead(error.status, { ...head, connection: 'close' });
+  response.write(body);
+  endAfterRequest(response);
+}
+
+/** A body up to this is read and discarded, so that the connection can serve the next request. */
+const SHORT_BODY_BYTES = 65_536;
+const DISCARD_MS = 5_000;
+
+function isShort({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= SHORT_BODY_BYTES;
+}
+
+/**
+ * A connection that is closed while the client still sends is reset, and with it the client may lose the answer. So
+ * what it sends is discarded for a while first; the answer itself is whole by its length.
+ */
+function endAfterRequest(response: ServerResponse): void {
+  const { req: request } = response;
+  const end = () => {
+    clearTimeout(timer);
+    response.end();
+  };
+  const timer = setTimeout(end, DISCARD_MS);
+  request.once('end', end).once('close', end).resume();
 }

@@ -20,6 +20,7 @@ export async function closeExchange(exchange: Exchange): Promise<void> {
     delivered: exchange.delivered,
     estimatedInputTokens: request.plan.input.estimatedTokens,
     askedTier: request.plan.tier,
+    price: request.plan.price,
   });
   const grantNanoUsd = await settle(exchange, costOf(exchange, usage));
   try {
@@ -52,24 +53,28 @@ function costOf(exchange: Exchange, usage: MeasuredUsage): bigint {
 }
 
 /** An admission that does not answer in time must not keep the answer: the hold so far is the bound, and settle is repeated. */
-async function settle(exchange: Exchange, costNanoUsd: bigint): Promise<bigint> {
-  const { admission } = exchange.context.ports;
+function settle(exchange: Exchange, costNanoUsd: bigint): Promise<bigint> {
+  const { ports, limits } = exchange.context;
   const { key, requestId } = exchange.request;
-  const settled = admission.settle(key.accountId, requestId, costNanoUsd);
   const held = exchange.watch.held;
   const fallback = costNanoUsd < held ? costNanoUsd : held;
-  let timer: NodeJS.Timeout | undefined;
-  try {
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error('settle timed out')), exchange.context.limits.settleTimeoutMs);
-    });
-    return await Promise.race([settled, late]);
-  } catch {
-    void repeatSettle(exchange, fallback);
-    return fallback;
-  } finally {
-    clearTimeout(timer);
-  }
+  return new Promise((resolve) => {
+    let waiting = true;
+    const giveUp = () => {
+      if (!waiting) return;
+      waiting = false;
+      clearTimeout(timer);
+      void repeatSettle(exchange, fallback);
+      resolve(fallback);
+    };
+    const timer = setTimeout(giveUp, limits.settleTimeoutMs);
+    const answered = (grantNanoUsd: bigint) => {
+      waiting = false;
+      clearTimeout(timer);
+      resolve(grantNanoUsd);
+    };
+    ports.admission.settle(key.accountId, requestId, costNanoUsd).then(answered, giveUp);
+  });
 }
 
 async function repeatSettle(exchange: Exchange, costNanoUsd: bigint): Promise<void> {
@@ -112,7 +117,8 @@ function closeEvent(exchange: Exchange, usage: MeasuredUsage, grantNanoUsd: bigi
     holdNanoUsd: exchange.watch.held,
     grantNanoUsd,
     upstreamId: head?.upstreamId || null,
-    upstreamRequestId: head?.upstreamRequestId ?? null,
+    // Gemini names its answer in the body alone.
+    upstreamRequestId: head?.upstreamRequestId ?? exchange.scanner?.answerId ?? null,
     rawUsage: usage.raw,
     startedAtMs: request.startedAtMs,
     firstByteAtMs: exchange.firstByteAtMs ?? null,

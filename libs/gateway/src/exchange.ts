@@ -7,10 +7,12 @@ import type { AnswerFraming, AnswerScanner, BodyFacts, Dialect } from '@tokone/p
 import type { ClientAnswer } from './client-answer.js';
 import { closeExchange } from './exchange-close.js';
 import type { GatewayLimits, GatewayPorts } from './gateway-context.js';
+import { HoldKeeper } from './hold-keeper.js';
 import { HoldWatch } from './hold-watch.js';
 import { outputTokens } from './measured-usage.js';
 import type { RequestPlan } from './request-plan.js';
 import type { RunningExchanges } from './running-exchanges.js';
+import { UnpaidOutput } from './unpaid-output.js';
 import { failureOf, passesThrough, refusalOf } from './upstream-refusal.js';
 
 /** An admitted request: the hold is taken, OPEN is not written yet. */
@@ -42,15 +44,16 @@ const PROGRESS_TOKENS = 512;
 const PROGRESS_MS = 2_000;
 /** Bytes that wait for the spool or an extension; beyond it the upstream is paused. */
 const MAX_WAITING_BYTES = 131_072;
-/** An extension that gets no answer is asked for again until then. */
-const EXTEND_DEADLINE_MS = 5_000;
-const EXTEND_RETRY_MS = 250;
+/** While the hold is watched, a read is taken in pieces, so that what is paid for goes out although the rest is not. */
+const WATCHED_PIECE_BYTES = 4_096;
 
 /**
  * One request from its OPEN record to its end: passes the provider's bytes on, counts them, keeps the hold ahead of
  * them, and closes the account of it before the client sees the end. Every path ends in `close`, once.
  */
 export class Exchange implements AnswerHandler {
+  /** Of `RunningExchanges`. */
+  slot = -1;
   readonly watch: HoldWatch;
   scanner: AnswerScanner | undefined;
   head: AnswerHead | undefined;
@@ -70,7 +73,9 @@ export class Exchange implements AnswerHandler {
   private waiting: Buffer[] = [];
   private waitingBytes = 0;
   private gates = 0;
-  private blocked = false;
+  private readonly keeper: HoldKeeper;
+  private readonly unpaid = new UnpaidOutput();
+  private unsent: Buffer[] = [];
   private pausedFor = { client: false, gate: false };
   private progressTokens = 0;
   private progressAtMs = 0;
@@ -85,6 +90,18 @@ export class Exchange implements AnswerHandler {
     const { plan, hold } = request;
     this.framing = plan.framing;
     this.watch = new HoldWatch({ ...hold, inputNanoUsd: plan.estimate.inputNanoUsd, outputNanoUsdPerMillion: plan.estimate.outputNanoUsdPerMillion });
+    this.keeper = new HoldKeeper({
+      watch: this.watch,
+      accountId: request.key.accountId,
+      requestId: request.requestId,
+      admission: context.ports.admission,
+      spool: context.ports.spool,
+      now: context.ports.now,
+      tokens: () => outputTokens(this.scanner),
+      onPaid: () => this.letPaidGo(),
+      onExhausted: () => this.exhausted(),
+      onTrouble: (error) => this.fail(error),
+    });
   }
 
   /** OPEN is in the spool: sends the request. `body` is not kept. */
@@ -143,7 +160,8 @@ export class Exchange implements AnswerHandler {
     if (this.closing) return;
     if (this.refusal) return this.closeRefused();
     this.scanner?.end();
-    if (this.scanner?.complete) this.close('completed', undefined);
+    if (this.scanner?.errored) this.closeErrored();
+    else if (this.scanner?.complete) this.close('completed', undefined);
     else this.close('upstream_failed', failureOf('upstream_failed', this.head !== undefined));
   }
 
@@ -164,6 +182,7 @@ export class Exchange implements AnswerHandler {
   clientLeft(): void {
     if (this.finished || this.absentTimer !== undefined) return;
     this.dropWaiting();
+    this.unpaid.takeAll();
     this.watch.freeze();
     if (this.closing) return;
     const { running, limits } = this.context;
@@ -190,27 +209,32 @@ export class Exchange implements AnswerHandler {
     this.reads = [];
     const bytes = reads.length === 1 ? (reads[0] as Buffer) : Buffer.concat(reads);
     if (this.refusal) return this.keepRefusal(bytes);
-    const { scanner } = this;
-    if (!scanner) return;
     this.firstByteAtMs ??= this.context.ports.now();
     this.answerBytes += bytes.length;
-    scanner.push(bytes);
-    this.keepHoldAhead();
+    const pieceBytes = this.watch.watching ? WATCHED_PIECE_BYTES : bytes.length;
+    for (let at = 0; at < bytes.length && !this.closing; at += pieceBytes) this.takePiece(bytes.subarray(at, at + pieceBytes));
+  }
+
+  private takePiece(piece: Buffer): void {
+    const { scanner } = this;
+    if (!scanner) return;
+    scanner.push(piece);
+    this.keeper.keepAhead();
     if (this.closing) return;
     if (scanner.complete) this.close('completed', undefined);
-    else this.forward(scanner.takeReady());
+    else if (scanner.errored && this.framing !== 'json') this.closeErrored();
+    else this.pass(scanner.takeReady());
   }
 
   private keepRefusal(bytes: Buffer): void {
-    if (this.refusalBytes + bytes.length > MAX_REFUSAL_BYTES) return;
     this.refusalBytes += bytes.length;
-    this.refusal?.push(bytes);
+    if (this.refusalBytes <= MAX_REFUSAL_BYTES) this.refusal?.push(bytes);
   }
 
   private closeRefused(): void {
     const { head, refusal } = this;
     if (!head || !refusal) return;
-    if (passesThrough(head.status)) {
+    if (this.refusalBytes <= MAX_REFUSAL_BYTES && passesThrough(head.status, refusal)) {
       this.answer.begin(head.status, head.headers, 'json');
       this.waiting = refusal;
       return this.close('upstream_refused', undefined);
@@ -219,72 +243,35 @@ export class Exchange implements AnswerHandler {
     this.close('upstream_refused', refusalOf(head));
   }
 
+  /** The provider says itself that its answer failed. */
+  private closeErrored(): void {
+    this.logUpstreamTrouble({ code: 'upstream_failed', sent: true, upstreamId: this.head?.upstreamId, cause: 'an error inside the answer' });
+    this.close('upstream_failed', failureOf('upstream_failed', true));
+  }
+
   // ---- the hold
 
-  private keepHoldAhead(): void {
-    switch (this.watch.judge(outputTokens(this.scanner))) {
-      case 'go':
-        return;
-      case 'extend':
-        void this.extend();
-        return this.keepHoldAhead();
-      case 'wait':
-        if (this.blocked) return;
-        this.blocked = true;
-        this.closeGate();
-        return;
-      case 'exhausted':
-        this.dropWaiting();
-        if (this.answer.gone) return this.close('client_left', undefined);
-        return this.close('balance_exhausted', new GatewayError('balance_exhausted', 'The balance is used up, so this answer ends here. Top up to continue.'));
-    }
+  private pass(slices: Buffer[]): void {
+    if (slices.length === 0 || this.answer.gone) return;
+    const tokens = outputTokens(this.scanner);
+    if (this.watch.pays(tokens)) return this.forward(slices);
+    this.unpaid.add(tokens, slices);
+    if (this.unpaid.bytes > MAX_WAITING_BYTES) this.pause('gate', true);
   }
 
-  private async extend(): Promise<void> {
-    this.watch.ask();
-    const { ports } = this.context;
-    const { key, requestId } = this.request;
-    const giveUpAtMs = ports.now() + EXTEND_DEADLINE_MS;
-    for (;;) {
-      try {
-        const { addedNanoUsd } = await ports.admission.extend(key.accountId, requestId, this.watch.stepNanoUsd);
-        return this.extended(addedNanoUsd);
-      } catch (cause) {
-        if (this.closing) return;
-        if (ports.now() >= giveUpAtMs) {
-          return this.close('gateway_failed', new GatewayError('admission_unavailable', 'The balance cannot be checked, so this answer ends here. Send the request again.', { cause }));
-        }
-        await new Promise((resolve) => setTimeout(resolve, EXTEND_RETRY_MS));
-      }
-    }
+  private letPaidGo(): void {
+    if (!this.answer.gone) this.forward(this.unpaid.takePaid((tokens) => this.watch.pays(tokens)));
   }
 
-  /** The record of an extension is in the spool before the tokens go out that it pays for. */
-  private extended(addedNanoUsd: bigint): void {
-    if (this.closing) return;
-    const { spool } = this.context.ports;
-    if (addedNanoUsd > 0n) {
-      const holdNanoUsd = this.watch.held + addedNanoUsd;
-      spool.append(SPOOL_RECORD.extend, this.request.requestId, `{"holdNanoUsd":"${holdNanoUsd}"}`);
-    }
-    spool.written({
-      spooled: () => {
-        if (this.closing) return;
-        this.watch.extended(addedNanoUsd);
-        if (this.blocked) {
-          this.blocked = false;
-          this.openGate();
-        }
-        this.keepHoldAhead();
-      },
-    });
+  private exhausted(): void {
+    if (this.answer.gone) return this.close('client_left', undefined);
+    this.close('balance_exhausted', new GatewayError('balance_exhausted', 'The balance is used up, so this answer ends here. Top up to continue.'));
   }
 
   // ---- bytes to the client
 
   private forward(slices: Buffer[]): void {
     if (slices.length === 0) return;
-    if (this.answer.gone) return;
     this.waiting.push(...slices);
     for (const slice of slices) this.waitingBytes += slice.length;
     this.recordProgress();
@@ -306,7 +293,7 @@ export class Exchange implements AnswerHandler {
     if (this.delivered) return;
     this.delivered = true;
     this.closeGate();
-    spool.written({ spooled: () => this.openGate() });
+    spool.written({ spooled: (error) => (error ? this.fail(notRecorded(error)) : this.openGate()) });
   }
 
   private closeGate(): void {
@@ -321,7 +308,7 @@ export class Exchange implements AnswerHandler {
   private flush(): void {
     const slices = this.takeWaiting();
     if (slices.length > 0 && !this.answer.write(slices)) this.pause('client', true);
-    this.pause('gate', false);
+    this.pause('gate', this.unpaid.bytes > MAX_WAITING_BYTES);
   }
 
   /** Bytes that were released but have not left; the end of an answer takes them along. */
@@ -354,10 +341,22 @@ export class Exchange implements AnswerHandler {
     this.closing = true;
     this.outcome = this.answer.gone && outcome === 'completed' ? 'client_left' : outcome;
     this.error = error;
+    this.keeper.end();
+    if (error) this.keepFromClient(outcome);
     // A whole answer's connection is left to end by itself, so that it can serve again.
     if (outcome !== 'completed' && outcome !== 'upstream_refused') this.dispatch?.abort();
     else this.pause('client', false);
     void closeExchange(this);
+  }
+
+  /** What is not paid for stays here; and while nothing has left, a failure is told as a whole answer, which costs nothing. */
+  private keepFromClient(outcome: UsageOutcome): void {
+    const failed = outcome === 'upstream_failed' || outcome === 'gateway_failed';
+    if (failed && !this.answer.headSent && !this.answer.gone) {
+      this.delivered = false;
+      this.dropWaiting();
+    }
+    this.unsent = [...this.unpaid.takeAll(), ...(outcome === 'balance_exhausted' ? (this.scanner?.takeReady() ?? []) : [])];
   }
 
   /** CLOSE is in the spool: the client may see the end. */
@@ -368,15 +367,17 @@ export class Exchange implements AnswerHandler {
       clearTimeout(this.absentTimer);
       this.context.running.leaveAbsence();
     }
-    if (this.error && !this.scanner?.errored) this.answer.fail(this.error);
-    else if (this.error) this.endAfterProviderError();
-    else this.answer.finish([...this.takeWaiting(), ...(this.scanner?.takeReady() ?? []), ...(this.scanner?.takeHeld() ?? [])]);
+    if (this.error) this.endWithError(this.error);
+    else this.answer.finish([...this.takeWaiting(), ...this.unpaid.takeAll(), ...(this.scanner?.takeReady() ?? []), ...(this.scanner?.takeHeld() ?? [])]);
     this.context.running.delete(this);
   }
 
-  /** The provider's own error event is the last thing the client gets, and then no clean end. */
-  private endAfterProviderError(): void {
-    this.answer.write([...this.takeWaiting(), ...(this.scanner?.takeReady() ?? [])]);
+  /** What was paid for, then the error: the provider's own event, if it sent one; and no clean end. */
+  private endWithError(error: GatewayError): void {
+    const waiting = this.takeWaiting();
+    if (waiting.length > 0) this.answer.write(waiting);
+    if (!this.scanner?.errored || !this.answer.headSent) return this.answer.fail(error, this.unsent);
+    this.answer.write(this.scanner.takeReady());
     this.answer.destroyAfterFlush();
   }
 
@@ -384,6 +385,10 @@ export class Exchange implements AnswerHandler {
     const { key, requestId } = this.request;
     this.context.ports.logger.warn({ requestId, groupId: key.groupId, upstreamId: failure.upstreamId, cause: String(failure.cause) }, 'upstream trouble');
   }
+}
+
+function notRecorded(cause: unknown): GatewayError {
+  return new GatewayError('spool_unavailable', 'The usage of this answer cannot be recorded, so it ends here. Send the request again.', { cause });
 }
 
 function takeTurn(exchange: Exchange): void {

@@ -1,5 +1,5 @@
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { STATUS_CODES, createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Uuid7Source } from '@tokone/protocol';
 import { GatewayError, findEndpoint, hasKeyInQuery, writeErrorBody } from '@tokone/protocol';
@@ -11,48 +11,92 @@ export type RequestListener = (request: IncomingMessage, response: ServerRespons
 
 /** Large enough that an oversized key still gets an answer in its own dialect. */
 const MAX_HEADER_BYTES = 96 * 1024;
+/** What waits for a slow client beside the last read, before the upstream is paused: it bounds the memory of a stalled one. */
+const WRITE_AHEAD_BYTES = 16_384;
+
+const SERVER_OPTIONS: ServerOptions = {
+  noDelay: true,
+  keepAlive: true,
+  keepAliveTimeout: 65_000,
+  headersTimeout: 10_000,
+  requestTimeout: 300_000,
+  connectionsCheckingInterval: 5_000,
+  maxHeaderSize: MAX_HEADER_BYTES,
+  highWaterMark: WRITE_AHEAD_BYTES,
+  // Node would answer a missing Host by itself, with no body and no request id.
+  requireHostHeader: false,
+};
 
 /**
  * The public listener. Inference goes straight to the intake, past the framework; all else falls through to it.
  * A key in the query is refused here, on every path.
  */
 export function createFront(intake: InferenceIntake, ids: Uuid7Source, fallThrough: RequestListener): Server {
-  const server = createServer(
-    { noDelay: true, keepAlive: true, keepAliveTimeout: 65_000, headersTimeout: 10_000, requestTimeout: 300_000, maxHeaderSize: MAX_HEADER_BYTES },
-    (request, response) => {
-      const url = request.url ?? '/';
-      const mark = url.indexOf('?');
-      const path = mark < 0 ? url : url.slice(0, mark);
-      const query = mark < 0 ? '' : url.slice(mark + 1);
-      if (hasKeyInQuery(query)) return refuseKeyInQuery(request, response, ids);
-      const endpoint = request.method === 'POST' ? findEndpoint(path, query) : undefined;
-      if (endpoint) void intake.take(request, response, endpoint);
-      else {
-        response.setHeader('x-request-id', ids.next());
-        fallThrough(request, response);
-      }
-    },
-  );
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => answerClientError(error, socket as Socket, ids));
+  const latest = new WeakMap<Socket, ServerResponse>();
+  const take: RequestListener = (request, response) => {
+    latest.set(request.socket, response);
+    const url = originForm(request);
+    const mark = url.indexOf('?');
+    const path = mark < 0 ? url : url.slice(0, mark);
+    const query = mark < 0 ? '' : url.slice(mark + 1);
+    if (request.headers.host === undefined && request.httpVersion === '1.1') return refuse(response, new GatewayError('malformed_request', 'An HTTP/1.1 request needs a Host header.'), ids);
+    if (hasKeyInQuery(query)) return refuse(response, new GatewayError('key_in_query', 'An API key in the URL is not supported: URLs end up in logs. Send it in a header, and replace this key.'), ids);
+    const endpoint = request.method === 'POST' ? findEndpoint(path, query) : undefined;
+    if (endpoint) return void intake.take(request, response, endpoint);
+    if (!isDecodable(path)) return refuse(response, new GatewayError('malformed_request', 'The path holds a % that is not followed by the two digits of a byte of UTF-8 text.'), ids);
+    response.setHeader('x-request-id', ids.next());
+    fallThrough(request, response);
+  };
+  const server = createServer(SERVER_OPTIONS, take);
+  // Expectations other than 100-continue may be ignored; Node's own 417 has no body and no request id.
+  server.on('checkExpectation', take);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => answerClientError(error, { socket: socket as Socket, latest: latest.get(socket as Socket), ids }));
   return server;
 }
 
-function refuseKeyInQuery(request: IncomingMessage, response: ServerResponse, ids: Uuid7Source): void {
-  const error = new GatewayError('key_in_query', 'An API key in the URL is not supported: URLs end up in logs. Send it in a header, and replace this key.');
-  writeRefusal(response, { dialect: dialectOfCaller(request.url ?? '/', request.headers), error, requestId: ids.next() });
+/** RFC 9112, 3.2.2: the whole URL may stand in the request line. */
+function originForm(request: IncomingMessage): string {
+  const url = request.url ?? '/';
+  if (url.startsWith('/') || !URL.canParse(url)) return url;
+  const { pathname, search } = new URL(url);
+  return (request.url = pathname + search);
 }
 
-/** What is not HTTP, or too large a head: there is no request to look at, so the answer is in OpenAI's shape, and the connection ends. */
-function answerClientError(error: NodeJS.ErrnoException, socket: Socket, ids: Uuid7Source): void {
-  if (!socket.writable || error.code === 'ECONNRESET' || socket.bytesWritten > 0) {
+function isDecodable(path: string): boolean {
+  try {
+    return !path.includes('%') || decodeURIComponent(path) !== '';
+  } catch {
+    return false;
+  }
+}
+
+function refuse(response: ServerResponse, error: GatewayError, ids: Uuid7Source): void {
+  const { url, headers } = response.req;
+  writeRefusal(response, { dialect: dialectOfCaller(url ?? '/', headers), error, requestId: ids.next() });
+}
+
+interface BrokenConnection {
+  socket: Socket;
+  /** The answer to the last request whose head could be read. */
+  latest: ServerResponse | undefined;
+  ids: Uuid7Source;
+}
+
+/** What is not HTTP, or too large a head: answered where no other answer is under way, and the connection ends. */
+function answerClientError(error: NodeJS.ErrnoException, { socket, latest, ids }: BrokenConnection): void {
+  const inBody = latest?.socket === socket && !latest.headersSent && !latest.req.complete;
+  const idle = latest === undefined || latest.writableFinished;
+  if (!socket.writable || error.code === 'ECONNRESET' || !(inBody || idle)) {
     socket.destroy();
     return;
   }
   const requestId = ids.next();
   const refusal = clientError(error.code);
-  const body = writeErrorBody('openai-chat', refusal, requestId);
+  // Where even the head could not be read nothing tells the dialect.
+  const dialect = inBody ? dialectOfCaller(latest.req.url ?? '/', latest.req.headers) : 'openai-chat';
+  const body = writeErrorBody(dialect, refusal, requestId);
   socket.end(
-    `HTTP/1.1 ${refusal.status} ${refusal.code}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-request-id: ${requestId}\r\nconnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-request-id: ${requestId}\r\nconnection: close\r\n\r\n${body}`,
   );
 }
 

@@ -14,6 +14,11 @@ export type HoldVerdict = 'go' | 'extend' | 'wait' | 'exhausted';
 
 /** From this share of the paid output on, the next step is asked for. */
 const EXTEND_AT = 0.8;
+/**
+ * Text is counted at four bytes a token, but in some languages a token has three times as many. A provider that keeps
+ * to its limit must not be stopped before it reports, so an unwatched hold ends only far beyond what it pays for.
+ */
+const RUNAWAY_FACTOR = 4;
 
 /** Compares the output read so far with what the hold pays for. Holds no clock and does no I/O. */
 export class HoldWatch {
@@ -21,6 +26,7 @@ export class HoldWatch {
   private paidTokens: number;
   private asking = false;
   private last: boolean;
+  private frozen = false;
 
   constructor(private readonly options: HoldWatchOptions) {
     this.holdNanoUsd = options.holdNanoUsd;
@@ -38,12 +44,22 @@ export class HoldWatch {
     return tokensNanoUsd(STEP_TOKENS, this.options.outputNanoUsdPerMillion);
   }
 
+  /** Output is compared with the hold while the client reads. */
+  get watching(): boolean {
+    return !this.options.whole;
+  }
+
+  /** Output up to here may go out. */
+  pays(tokens: number): boolean {
+    return this.options.whole || tokens <= this.paidTokens;
+  }
+
   /**
    * What to do now that `tokens` of output have been read: `go` on; ask for an extension and go on (`extend`);
    * `wait` for the one that is asked for, because these tokens are not paid yet; or stop (`exhausted`).
    */
   judge(tokens: number): HoldVerdict {
-    if (this.options.whole) return 'go';
+    if (this.options.whole) return this.frozen && tokens > this.paidTokens * RUNAWAY_FACTOR ? 'exhausted' : 'go';
     const unpaid = tokens > this.paidTokens;
     if (this.asking) return unpaid ? 'wait' : 'go';
     if (!this.last && tokens > this.paidTokens * EXTEND_AT) return 'extend';
@@ -66,6 +82,7 @@ export class HoldWatch {
   /** No more is asked for: the client has left. */
   freeze(): void {
     this.last = true;
+    this.frozen = true;
   }
 
   private tokensOf(holdNanoUsd: bigint): number {

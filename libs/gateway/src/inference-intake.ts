@@ -48,12 +48,14 @@ export class InferenceIntake {
   async take(request: IncomingMessage, response: ServerResponse, endpoint: InferenceEndpoint): Promise<void> {
     const { ports } = this.context;
     const arrival: Arrival = { request, response, endpoint, requestId: ports.ids.next(), startedAtMs: ports.now(), model: endpoint.model ?? '', streamed: endpoint.streamsByPath, bodyBytes: 0 };
+    this.context.running.arrive();
     try {
       await this.admit(arrival);
     } catch (error) {
       this.refuse(arrival, error);
     } finally {
       this.context.bodies.release(arrival.bodyBytes);
+      this.context.running.leave();
     }
   }
 
@@ -72,16 +74,20 @@ export class InferenceIntake {
     if (endpoint.model === undefined) arrival.model = facts.model ?? '';
     arrival.streamed ||= facts.stream === true;
     const plan = planRequest({ endpoint, facts, bodyBytes: body.length, key, prices: ports.prices, groups: groups.current(), referenceTokens: limits.referenceTokens });
+    // A body may have taken its time: a drain that began meanwhile must not gain an exchange after it has ended the others.
+    if (!this.context.ready()) throw notReady();
     if (!ports.spool.accepting) throw spoolUnavailable();
     const hold = heldOrRefused(await ports.admission.reserve({ accountId: key.accountId, requestId: arrival.requestId, amount: plan.rule }));
+    const outputLimit = plan.rule.mode === 'no_limit' && !hold.whole ? affordableLimit(plan, hold.holdNanoUsd) : undefined;
     const admitted: AdmittedRequest = {
       requestId: arrival.requestId,
       key,
       dialect: endpoint.dialect,
       facts,
       plan,
-      hold,
-      outputLimit: plan.rule.mode === 'no_limit' && !hold.whole ? affordableLimit(plan, hold.holdNanoUsd) : undefined,
+      // The provider keeps to the limit that is written for it, which the hold covers.
+      hold: { ...hold, whole: hold.whole || outputLimit !== undefined },
+      outputLimit,
       headers: allowedRequestHeaders(request.rawHeaders),
       requestBytes: body.length,
       startedAtMs: arrival.startedAtMs,

@@ -19,6 +19,8 @@ interface Entry {
 const REFRESH_AFTER_MS = 3_000;
 /** Older answers are not used without asking again: a disabled key stops within this. */
 const FRESH_MS = 5_000;
+/** A directory that hangs is one that fails. */
+const ASK_DEADLINE_MS = 2_000;
 /** While the directory does not answer, a good key lives this long on its last answer. */
 const DEAD_AFTER_MS = 60_000;
 
@@ -80,8 +82,9 @@ export class KeyCache {
   }
 
   private async askDirectory(digest: string): Promise<KeyRecord | undefined> {
-    const record = await this.options.directory.findKey(Buffer.from(digest, 'latin1'));
-    const entry: Entry = { record, checkedAtMs: this.options.now(), used: false };
+    const checkedAtMs = this.options.now();
+    const record = await withinDeadline(this.options.directory.findKey(Buffer.from(digest, 'latin1')));
+    const entry: Entry = { record, checkedAtMs, used: false };
     if (record) {
       this.unknown.delete(digest);
       store(this.known, digest, { entry, capacity: this.capacity });
@@ -90,6 +93,18 @@ export class KeyCache {
       store(this.unknown, digest, { entry, capacity: this.capacity });
     }
     return record;
+  }
+}
+
+async function withinDeadline<Answer>(asked: Promise<Answer>): Promise<Answer> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new DirectoryUnavailableError(`the account directory did not answer within ${ASK_DEADLINE_MS} ms`)), ASK_DEADLINE_MS);
+  });
+  try {
+    return await Promise.race([asked, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -11,6 +11,8 @@ export const MAX_KEY_LENGTH = 256;
 export class KeyDigest {
   private readonly inner = Buffer.alloc(BLOCK_BYTES + MAX_KEY_LENGTH);
   private readonly outer = Buffer.alloc(BLOCK_BYTES + 32);
+  /** The part of `inner` that a key of each length fills, made when it is first needed. */
+  private readonly views: Buffer[] = [];
 
   constructor(pepper: Buffer) {
     const padded = Buffer.alloc(BLOCK_BYTES);
@@ -26,8 +28,8 @@ export class KeyDigest {
   /** The 32 bytes of the digest as a latin1 string, which serves as a Map key. `key` is latin1, at most 256 characters. */
   of(key: string): string {
     this.inner.write(key, BLOCK_BYTES, 'latin1');
-    const inner = hash('sha256', this.inner.subarray(0, BLOCK_BYTES + key.length), 'buffer');
-    inner.copy(this.outer, BLOCK_BYTES);
+    const view = (this.views[key.length] ??= this.inner.subarray(0, BLOCK_BYTES + key.length));
+    this.outer.write(hash('sha256', view, 'binary'), BLOCK_BYTES, 'latin1');
     return hash('sha256', this.outer, 'binary');
   }
 }

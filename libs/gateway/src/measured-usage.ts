@@ -1,9 +1,9 @@
-import { readServiceTier } from '@tokone/pricing';
-import type { ServiceTier } from '@tokone/pricing';
+import type { PriceSnapshot, ServiceTier } from '@tokone/pricing';
 import { noTokens } from '@tokone/protocol';
 import type { AnswerScanner, TokenUsage } from '@tokone/protocol';
 import type { UsageOutcome } from '@tokone/events';
 import { BYTES_PER_TOKEN } from './input-estimate.js';
+import { answeredTier } from './service-tier.js';
 
 export interface MeasuredUsage {
   tokens: TokenUsage;
@@ -22,23 +22,25 @@ export interface MeasureInput {
   delivered: boolean;
   estimatedInputTokens: number;
   askedTier: ServiceTier;
+  price: PriceSnapshot;
 }
 
 /**
  * What a request used. The provider's final report decides. Without one: nothing, when it failed before anything was
- * delivered; else its own partial report or our estimate of the input, and the output read until then.
+ * delivered, or with the provider's own error before any output; else its own partial report or our estimate of the input, and the output read until then.
  */
 export function measureUsage(input: MeasureInput): MeasuredUsage {
   const reported = input.scanner?.usage;
-  const tier = reported?.serviceTier === undefined ? input.askedTier : readServiceTier(reported.serviceTier);
+  const { tier, odd } = answeredTier(reported?.serviceTier, input.askedTier, input.price);
   if (reported?.final) {
-    return { tokens: reported.tokens, units: reported.units, tier, estimated: false, odd: reported.odd, raw: reported.raw };
+    return { tokens: reported.tokens, units: reported.units, tier, estimated: false, odd: odd || reported.odd, raw: reported.raw };
   }
-  const charged = input.delivered || input.outcome === 'client_left' || input.outcome === 'completed';
+  const errorOnly = input.scanner?.errored === true && outputTokens(input.scanner) === 0;
+  const charged = !errorOnly && (input.delivered || input.outcome === 'client_left' || input.outcome === 'completed');
   if (!charged) return { tokens: noTokens(), units: {}, tier, estimated: false, odd: false, raw: null };
   const tokens = reported ? { ...reported.tokens } : { ...noTokens(), input: input.estimatedInputTokens };
   tokens.output = Math.max(outputTokens(input.scanner), tokens.output);
-  return { tokens, units: reported?.units ?? {}, tier, estimated: true, odd: reported?.odd ?? false, raw: reported?.raw ?? null };
+  return { tokens, units: reported?.units ?? {}, tier, estimated: true, odd: odd || reported?.odd === true, raw: reported?.raw ?? null };
 }
 
 /** Our count of the output that has been read. */

@@ -1,4 +1,4 @@
-import { Controller, Get, Inject, Param, Req } from '@nestjs/common';
+import { Controller, Get, Inject, NotFoundException, Param, Req } from '@nestjs/common';
 import type { KeyRecord } from '@tokone/account-client';
 import type { PriceSnapshot } from '@tokone/pricing';
 import { GatewayError } from '@tokone/protocol';
@@ -24,6 +24,8 @@ export class ModelsController {
 
   @Get(['/v1/models/:model', '/models/:model', '/v1beta/models/:model'])
   async find(@Req() request: RawRequest, @Param('model') name: string): Promise<unknown> {
+    // `models/x:generateContent` is no model but an action, with a method of its own.
+    if (name.includes(':')) throw new NotFoundException();
     const key = await this.gateway.authenticator.authenticate(request.raw.rawHeaders);
     const model = this.modelsOf(key).find((candidate) => candidate.model === name);
     if (!model) throw new GatewayError('unknown_model', `Model "${name.slice(0, 100)}" is not among those of this key. GET /v1/models lists them.`, { field: 'model' });

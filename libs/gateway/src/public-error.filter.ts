@@ -27,16 +27,14 @@ export class PublicErrorFilter implements ExceptionFilter {
 function readError(thrown: unknown, request: IncomingMessage): GatewayError {
   if (thrown instanceof GatewayError) return thrown;
   const status = thrown instanceof HttpException ? thrown.getStatus() : (thrown as { statusCode?: number })?.statusCode;
-  if (status === 404 || status === 405) return unknownPath(request);
-  if (status === 413) return new GatewayError('body_too_large', 'The body is too large for this endpoint.');
-  if (status === 415) return new GatewayError('unsupported_body', 'This endpoint does not take such a body.');
-  if (status !== undefined && status < 500) return new GatewayError('invalid_json', 'The request cannot be read.');
+  if (status !== undefined && status < 500) return wrongTarget(request);
   return new GatewayError('internal_error', 'TokOne failed. Send the request again; the request id helps the operator to find it.', { cause: thrown });
 }
 
-function unknownPath({ url, method }: IncomingMessage): GatewayError {
+/** No endpoint behind the framework takes a body, so whatever it dislikes about one, the path or the method is the reason. */
+function wrongTarget({ url, method }: IncomingMessage): GatewayError {
   const path = (url ?? '/').split('?', 1)[0] ?? '/';
   const allow = findEndpoint(path, '') ? 'POST' : GET_PATHS.test(path) ? 'GET' : undefined;
-  if (allow !== undefined) return new GatewayError('method_not_allowed', `${path} takes ${allow}, not ${method}.`, { allow });
+  if (allow !== undefined && allow !== method) return new GatewayError('method_not_allowed', `${path} takes ${allow}, not ${method}.`, { allow });
   return new GatewayError('unknown_path', `There is no ${method} ${path.slice(0, 200)} here. Inference: POST /v1/chat/completions, /v1/messages, /v1beta/models/{model}:generateContent.`);
 }

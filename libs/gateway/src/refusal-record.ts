@@ -34,6 +34,7 @@ interface MinuteOfKey {
 /** Per key and minute so many refusals are recorded one by one; the rest is counted. */
 const SINGLE_PER_MINUTE = 60;
 const MAX_KEYS = 10_000;
+const MAX_KINDS = 100;
 
 /** Refusals after authentication, as events, so that a tenant sees every call with its status code. Costs nothing and is never charged. */
 export class RefusalRecord {
@@ -52,12 +53,12 @@ export class RefusalRecord {
       this.append(refusalEvent(refused, this.options.now()));
       return;
     }
-    const kind = `${refused.error.code} ${refused.model.slice(0, 64)}`;
+    const kind = kindOf(refused, entry);
     const counted = entry.counted.get(kind);
     if (counted) {
       counted.count++;
       counted.endedAtMs = this.options.now();
-    } else if (entry.counted.size < 100) entry.counted.set(kind, { ...refusalEvent(refused, this.options.now()), id: this.options.ids.next() });
+    } else entry.counted.set(kind, { ...refusalEvent(refused, this.options.now()), id: this.options.ids.next() });
   }
 
   /** Writes what was counted in minutes that are over, or everything. */
@@ -95,6 +96,12 @@ export class RefusalRecord {
       logger.warn({ requestId: event.id, cause: String(error) }, 'a refusal could not be recorded');
     }
   }
+}
+
+/** By code and model; model names come from the caller, so beyond so many kinds only the code is told apart. */
+function kindOf({ error, model }: RefusedRequest, { counted }: MinuteOfKey): string {
+  const kind = `${error.code} ${model.slice(0, 64)}`;
+  return counted.has(kind) || counted.size < MAX_KINDS ? kind : error.code;
 }
 
 function refusalEvent(refused: RefusedRequest, nowMs: number): UsageRecorded {

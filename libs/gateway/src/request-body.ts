@@ -36,12 +36,13 @@ export class BodyBudget {
   /** Reads the whole body. The caller gives its bytes back with `release` when it no longer holds it. */
   read(request: IncomingMessage): Promise<Buffer> {
     return new Promise((resolve, reject) => {
+      if (request.destroyed && !request.complete) return reject(new ClientLeftError('the client left before its request was whole'));
       const chunks: Buffer[] = [];
       let bytes = 0;
       const timer = setTimeout(() => fail(new GatewayError('request_timeout', 'The request body did not arrive in time. Send it again.')), this.limits.bodyTimeoutMs);
       const fail = (error: Error) => {
         clearTimeout(timer);
-        request.off('data', take).off('end', end);
+        request.off('data', take).off('end', end).off('close', left).off('error', left);
         this.release(bytes);
         reject(error);
       };

@@ -1,12 +1,13 @@
 import type { GroupRecord, KeyRecord } from '@tokone/account-client';
 import type { HoldRule } from '@tokone/admission';
 import type { PriceBook } from '@tokone/billing-client';
-import { UnpricedError, estimateHold, readServiceTier } from '@tokone/pricing';
+import { UnpricedError, estimateHold } from '@tokone/pricing';
 import type { HoldEstimate, PriceSnapshot, ServiceTier } from '@tokone/pricing';
 import { DIALECT_OF_PLATFORM, GatewayError, PLATFORM_OF_DIALECT } from '@tokone/protocol';
 import type { AnswerFraming, BodyFacts, InferenceEndpoint, Platform, TokenClass } from '@tokone/protocol';
 import { inputEstimate } from './input-estimate.js';
 import type { InputEstimate } from './input-estimate.js';
+import { askedTier, refuseUnpricedOptions } from './service-tier.js';
 
 export interface PlanInput {
   endpoint: InferenceEndpoint;
@@ -50,7 +51,8 @@ export function planRequest(plan: PlanInput): RequestPlan {
   const price = priceOf(model, plan);
   const streamed = endpoint.streamsByPath || facts.stream === true;
   const framing = streamed && endpoint.framing === 'json' ? 'sse' : endpoint.framing;
-  const tier = readServiceTier(facts.serviceTier);
+  const tier = askedTier(facts.serviceTier, price);
+  refuseUnpricedOptions(facts);
   const input = inputEstimate(facts, plan.bodyBytes, plan.referenceTokens);
   const worstOutputTokens = Math.min(worstOutput(facts, price), MAX_TOKENS);
   const estimate = estimateOrRefuse(price, {

@@ -1,8 +1,10 @@
+import { Slots } from '@tokone/http';
 import type { Exchange } from './exchange.js';
 
-/** The exchanges of this process: what a drain waits for, and how many read on without a client. */
+/** The exchanges of this process and the requests on their way to become one: what a drain waits for, and how many read on without a client. */
 export class RunningExchanges {
-  private readonly running = new Set<Exchange>();
+  private readonly running = new Slots<Exchange>();
+  private arriving = 0;
   private absent = 0;
   private waiters: (() => void)[] = [];
 
@@ -16,7 +18,21 @@ export class RunningExchanges {
 
   delete(exchange: Exchange): void {
     this.running.delete(exchange);
-    if (this.running.size > 0) return;
+    this.wakeWhenEmpty();
+  }
+
+  /** A request is being read and checked; `leave` follows when it has become an exchange, or was refused. */
+  arrive(): void {
+    this.arriving++;
+  }
+
+  leave(): void {
+    this.arriving--;
+    this.wakeWhenEmpty();
+  }
+
+  private wakeWhenEmpty(): void {
+    if (!this.empty) return;
     for (const wake of this.waiters.splice(0)) wake();
   }
 
@@ -38,8 +54,12 @@ export class RunningExchanges {
     await this.ended(5_000);
   }
 
+  private get empty(): boolean {
+    return this.running.size === 0 && this.arriving === 0;
+  }
+
   private ended(withinMs: number): Promise<boolean> {
-    if (this.running.size === 0) return Promise.resolve(true);
+    if (this.empty) return Promise.resolve(true);
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), withinMs);
       this.waiters.push(() => {

@@ -5,8 +5,18 @@ import type { ErrorCode } from '@tokone/protocol';
 /** The provider judged the request itself: its own words help the caller most, and they are in the caller's dialect. */
 const PASSED_THROUGH = new Set([400, 404, 405, 409, 413, 415, 422]);
 
-export function passesThrough(status: number): boolean {
-  return PASSED_THROUGH.has(status);
+/**
+ * Refusals of the operator's account that come with the status of a bad request: Gemini API, "Error codes"
+ * (`API_KEY_INVALID`), and Anthropic's empty prepaid balance.
+ */
+const OF_ACCOUNT = /API_KEY_INVALID|credit balance is too low/;
+
+export function passesThrough(status: number, body: readonly Buffer[]): boolean {
+  return PASSED_THROUGH.has(status) && !(status === 400 && refusesAccount(body));
+}
+
+function refusesAccount(body: readonly Buffer[]): boolean {
+  return OF_ACCOUNT.test(Buffer.concat(body).toString('latin1'));
 }
 
 /** A provider's answer that speaks of the operator's account or of the provider's state → our own words: no organisation names, no hints at credentials. */
@@ -14,6 +24,7 @@ export function refusalOf(head: AnswerHead): GatewayError {
   const retryAfter = head.headers['retry-after'];
   const retryAfterSeconds = retryAfter === undefined ? undefined : Number(retryAfter);
   switch (head.status) {
+    case 400:
     case 401:
     case 402:
     case 403:

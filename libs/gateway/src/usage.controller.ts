@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { Gateway } from './gateway.js';
 import { writeUsageAnswer } from './usage-answer.js';
 
-const date = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a date like 2026-01-31');
+const date = z.iso.date('must be a date like 2026-01-31').refine((text) => text >= '0001-01-01', 'must be a date like 2026-01-31');
 const querySchema = z.object({
   start_date: date.optional(),
   end_date: date.optional(),
@@ -34,6 +34,7 @@ export class UsageController {
     const { start_date, end_date, days, timezone } = parsed.data;
     const today = dayIn(timezone, ports.now());
     const range = { startDate: start_date ?? dayIn(timezone, ports.now() - 29 * DAY_MS), endDate: end_date ?? today, days, timezone };
+    if (start_date !== undefined && range.startDate > range.endDate) throw new GatewayError('invalid_field', `start_date: ${range.startDate} is after end_date, ${range.endDate}`, { field: 'start_date' });
     const [report, balanceNanoUsd] = await Promise.all([ports.usage.ofKey(key.keyId, range), ports.balances.balanceOf(key.accountId)]);
     return writeUsageAnswer({ key, report, balanceNanoUsd });
   }
@@ -43,7 +44,9 @@ function dayIn(timezone: string, ms: number): string {
   return new Intl.DateTimeFormat('en-CA', { timeZone: timezone, year: 'numeric', month: '2-digit', day: '2-digit' }).format(ms);
 }
 
+/** Names only: databases read an offset like +02:00 with the sign turned round. */
 function isTimezone(name: string): boolean {
+  if (!/^[A-Za-z]/.test(name)) return false;
   try {
     return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined;
   } catch {

@@ -1,3 +1,5 @@
+import { resolve } from 'node:path';
+
 /** One setting: how it is read, what it means, what it is when nobody sets it. */
 export interface Setting<T> {
   /** A sentence for `--help` and docs/configuration.md. */
@@ -65,6 +67,19 @@ export function text(about: string, fallback: string): Setting<string> {
 
 export function optionalText(about: string): Setting<string | undefined> {
   return { about, fallback: undefined, read: (value) => value };
+}
+
+/** An absolute path; a relative one starts where the user stands, `standard` is taken when none is set. */
+export function folder(about: string, standard: string): Setting<string> {
+  return {
+    about,
+    fallback: undefined,
+    read(value) {
+      if (value === undefined) return standard;
+      if (value.startsWith('~')) throw new Error('begins with ~, which only a shell replaces: write the whole path.');
+      return resolve(value);
+    },
+  };
 }
 
 export function secret(about: string): Setting<string | undefined> {

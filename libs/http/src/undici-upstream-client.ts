@@ -1,5 +1,7 @@
 import { Pool, errors } from 'undici';
-import type { Dispatcher } from 'undici';
+import type { Dispatcher, buildConnector } from 'undici';
+import { IdleWatch } from './idle-watch.js';
+import type { Watched } from './idle-watch.js';
 import type { UpstreamClient, UpstreamExchange, UpstreamFailure, UpstreamHandler, UpstreamRequest } from './upstream-client.js';
 
 export interface UndiciUpstreamClientOptions {
@@ -12,23 +14,27 @@ export interface UndiciUpstreamClientOptions {
 const JOIN_BELOW_BYTES = 65_536;
 /** More origins than any deployment has; beyond, the least recently made one is closed. */
 const MAX_ORIGINS = 256;
+/** What a paused answer may still take from its socket, beside the read that is under way (64 KiB): a stalled client costs no more. */
+const READ_AHEAD_BYTES = 16_384;
 
 /** `UpstreamClient` over undici's dispatcher: one pool per origin, no pipelining, no streams in between. */
 export class UndiciUpstreamClient implements UpstreamClient {
   private readonly pools = new Map<string, Pool>();
+  private readonly idleWatch = new IdleWatch();
 
   constructor(private readonly options: UndiciUpstreamClientOptions) {}
 
   send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamExchange {
-    const exchange = new UndiciExchange(handler);
+    const exchange = new UndiciExchange(handler, request, this.idleWatch);
     this.poolOf(request.origin).dispatch(
       {
         path: request.path,
         method: 'POST',
         headers: request.headers as string[],
         body: writeBody(request),
-        headersTimeout: request.headTimeoutMs,
-        bodyTimeout: request.idleTimeoutMs,
+        // The exchange watches its deadlines by itself.
+        headersTimeout: 0,
+        bodyTimeout: 0,
       },
       exchange,
     );
@@ -38,6 +44,7 @@ export class UndiciUpstreamClient implements UpstreamClient {
   async close(): Promise<void> {
     const pools = [...this.pools.values()];
     this.pools.clear();
+    this.idleWatch.close();
     await Promise.all(pools.map((pool) => pool.destroy()));
   }
 
@@ -48,7 +55,7 @@ export class UndiciUpstreamClient implements UpstreamClient {
     const pool = new Pool(origin, {
       connections: this.options.connectionsPerOrigin,
       pipelining: 1,
-      connect: { timeout: this.options.connectTimeoutMs },
+      connect: { timeout: this.options.connectTimeoutMs, highWaterMark: READ_AHEAD_BYTES } as buildConnector.BuildOptions,
       keepAliveTimeout: 10_000,
     });
     this.pools.set(origin, pool);
@@ -72,58 +79,93 @@ function writeBody(request: UpstreamRequest): Dispatcher.DispatchOptions['body']
 }
 
 /** Between undici's handler and ours; also the controller of the running request. */
-class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamExchange {
+class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamExchange, Watched {
+  slot = -1;
+  silentAtTick = 0;
+  private readonly headTimeoutMs: number;
+  private readonly idleTimeoutMs: number;
   private controller: Dispatcher.DispatchController | undefined;
-  private aborted = false;
+  private failure: UpstreamFailure | undefined;
+  private headArrived = false;
   private paused = false;
   private ended = false;
 
-  constructor(private readonly handler: UpstreamHandler) {}
+  constructor(
+    private readonly handler: UpstreamHandler,
+    request: UpstreamRequest,
+    private readonly idleWatch: IdleWatch,
+  ) {
+    this.headTimeoutMs = request.headTimeoutMs;
+    this.idleTimeoutMs = request.idleTimeoutMs;
+  }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller;
-    if (this.aborted) controller.abort(new errors.RequestAbortedError());
-    else if (this.paused) controller.pause();
+    if (this.failure) return controller.abort(new errors.RequestAbortedError());
+    this.idleWatch.add(this, this.headTimeoutMs);
+    if (this.paused) controller.pause();
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Record<string, string | string[] | undefined>): void {
-    if (status >= 200) this.handler.onHead(status, headers);
+    if (status < 200) return;
+    this.headArrived = true;
+    this.showLife();
+    this.handler.onHead(status, headers);
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.showLife();
     this.handler.onData(chunk);
   }
 
   onResponseEnd(): void {
     if (this.ended) return;
-    this.ended = true;
+    this.end();
     this.handler.onEnd();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (this.ended) return;
-    this.ended = true;
+    this.end();
     const sent = this.controller !== undefined;
-    this.handler.onError(this.aborted ? 'aborted' : sent ? readFailure(error) : 'connect', sent, error);
+    this.handler.onError(this.failure ?? (sent ? 'broken' : 'connect'), sent, error);
   }
 
   pause(): void {
     this.paused = true;
+    if (this.headArrived) this.idleWatch.suspend(this);
     this.controller?.pause();
   }
 
   resume(): void {
     this.paused = false;
+    this.showLife();
     this.controller?.resume();
   }
 
   abort(): void {
-    if (this.ended || this.aborted) return;
-    this.aborted = true;
-    this.controller?.abort(new errors.RequestAbortedError());
+    this.giveUp('aborted', new errors.RequestAbortedError());
   }
-}
 
-function readFailure(error: Error): UpstreamFailure {
-  return error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError ? 'timeout' : 'broken';
+  timedOut(): void {
+    this.giveUp('timeout', this.headArrived ? new errors.BodyTimeoutError() : new errors.HeadersTimeoutError());
+  }
+
+  private giveUp(failure: UpstreamFailure, error: Error): void {
+    if (this.ended || this.failure) return;
+    this.failure = failure;
+    this.controller?.abort(error);
+  }
+
+  /** What stands still because we asked for it is not silent. */
+  private showLife(): void {
+    if (!this.headArrived) return;
+    if (this.paused) this.idleWatch.suspend(this);
+    else this.idleWatch.touch(this, this.idleTimeoutMs);
+  }
+
+  private end(): void {
+    this.ended = true;
+    this.idleWatch.delete(this);
+  }
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { link, mkdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { processStart } from './process-identity.js';
 import { StartupError, errorCode, explainFolderFailure } from './startup-error.js';
 
@@ -28,7 +28,7 @@ const MAX_ATTEMPTS = 10;
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(resolve(folder));
     const realFolder = await realpath(folder);
     const release = await acquire(join(realFolder, 'lock'), TAKEOVER_DEPTH);
     return { folder: realFolder, release };
@@ -40,6 +40,25 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     }
     throw explainFolderFailure(error, folder);
   }
+}
+
+/** Not `recursive`: where a folder cannot be made and the answer is ENOENT, as in /proc, Node would try for ever. */
+async function makeFolder(folder: string): Promise<void> {
+  if (await isFolder(folder)) return;
+  if (!(await isFolder(dirname(folder)))) await makeFolder(dirname(folder));
+  try {
+    await mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    // Another start may have been faster.
+    if (!(await isFolder(folder))) throw error;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }
 
 class HeldError extends Error {

@@ -28,9 +28,19 @@ export function explainFolderFailure(error: unknown, folder: string): unknown {
         `${folder} cannot be the data folder because a file stands in its way: remove that file, or set TOKONE_DATA_DIR to a folder.`,
         { cause: error },
       );
+    case 'ENOENT':
+    case 'ENAMETOOLONG':
+    case 'ELOOP':
+      // Where a folder can be made at all, making its parents too never ends with ENOENT: that is /proc and the like.
+      if (!isFailureOfMkdir(error)) return error;
+      return new StartupError(`${folder} cannot be made: set TOKONE_DATA_DIR to a folder on an ordinary disk.`, { cause: error });
     default:
       return error;
   }
+}
+
+function isFailureOfMkdir(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'mkdir';
 }
 
 export function diskFull(folder: string, cause?: unknown): StartupError {

@@ -69,7 +69,8 @@ export function tokensFor(amountNanoUsd: bigint, nanoUsdPerMillion: bigint): num
 }
 
 function reachableBands(price: PriceSnapshot, tier: ServiceTier, inputTokens: number): PriceBand[] {
-  const bands = price.tiers[tier] ?? price.tiers.default ?? [];
+  // A provider may serve another tier than the one asked for, and then bills the default.
+  const bands = [...(price.tiers[tier] ?? []), ...(price.tiers.default ?? [])];
   return bands.filter((band) => band.aboveInputTokens === 0 || inputTokens > band.aboveInputTokens);
 }
 

@@ -37,6 +37,14 @@ export class UnpricedError extends Error {
   }
 }
 
+/** A line before rounding: nano-USD × `TOKEN_SCALE`. */
+interface ScaledLine {
+  item: string;
+  quantity: number;
+  priceNanoUsd: bigint;
+  scaled: bigint;
+}
+
 /** Tokens and price have 10^6 each, the multiplier another 10^6. */
 const TOKEN_SCALE = 1_000_000_000_000n;
 const UNIT_SCALE = 1_000_000n;
@@ -49,7 +57,7 @@ const UNIT_SCALE = 1_000_000n;
 export function rateUsage(price: PriceSnapshot, input: RateInput): RatedUsage {
   const band = bandOf(price, input.tier, totalInputTokens(input.tokens));
   const multiplier = BigInt(checkedCount(input.multiplierPpm, 'multiplierPpm'));
-  const parts: { item: string; quantity: number; priceNanoUsd: bigint; scaled: bigint }[] = [];
+  const parts: ScaledLine[] = [];
   for (const tokenClass of TOKEN_CLASSES) {
     const quantity = checkedCount(input.tokens[tokenClass], tokenClass);
     if (quantity === 0) continue;
@@ -97,18 +105,23 @@ function checkedCount(value: number | undefined, item: string): number {
 }
 
 /** Rounds the total once and hands the nano-USD that floors left over to the lines with the largest remainders. */
-function distribute(parts: { item: string; quantity: number; priceNanoUsd: bigint; scaled: bigint }[]): RatedUsage {
-  const total = parts.reduce((sum, part) => sum + part.scaled, 0n);
-  const amountNanoUsd = (total + TOKEN_SCALE / 2n) / TOKEN_SCALE;
-  const lines = parts.map(({ item, quantity, priceNanoUsd, scaled }) => ({
-    line: { item, quantity, priceNanoUsd, amountNanoUsd: scaled / TOKEN_SCALE },
-    remainder: scaled % TOKEN_SCALE,
-  }));
-  let left = amountNanoUsd - lines.reduce((sum, { line }) => sum + line.amountNanoUsd, 0n);
-  for (const entry of [...lines].sort((a, b) => (a.remainder < b.remainder ? 1 : a.remainder > b.remainder ? -1 : 0))) {
-    if (left <= 0n) break;
-    entry.line.amountNanoUsd += 1n;
-    left -= 1n;
+function distribute(parts: ScaledLine[]): RatedUsage {
+  let total = 0n;
+  let whole = 0n;
+  const lines: ChargeLine[] = [];
+  for (const { item, quantity, priceNanoUsd, scaled } of parts) {
+    const amountNanoUsd = scaled / TOKEN_SCALE;
+    total += scaled;
+    whole += amountNanoUsd;
+    lines.push({ item, quantity, priceNanoUsd, amountNanoUsd });
   }
-  return { amountNanoUsd, lines: lines.map(({ line }) => line) };
+  const amountNanoUsd = (total + TOKEN_SCALE / 2n) / TOKEN_SCALE;
+  if (amountNanoUsd > whole) handOut(amountNanoUsd - whole, parts, lines);
+  return { amountNanoUsd, lines };
+}
+
+function handOut(leftNanoUsd: bigint, parts: readonly ScaledLine[], lines: readonly ChargeLine[]): void {
+  const remainders = parts.map(({ scaled }, index) => ({ line: lines[index], remainder: scaled % TOKEN_SCALE }));
+  remainders.sort((a, b) => (a.remainder < b.remainder ? 1 : a.remainder > b.remainder ? -1 : 0));
+  for (const { line } of remainders.slice(0, Number(leftNanoUsd))) if (line) line.amountNanoUsd += 1n;
 }

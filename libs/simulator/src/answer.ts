@@ -32,6 +32,8 @@ export interface Answer {
   /** The model's thinking, when the request asked to see it. */
   readonly thinking?: AnswerText;
   readonly usageReported: boolean;
+  /** Calls of the hosted web search that usage claims. */
+  readonly webSearches: number;
   /** Overrules the output that usage claims. */
   readonly reportedOutput?: number;
   readonly serviceTier?: string;
@@ -59,6 +61,7 @@ export function planAnswer(plan: AnswerPlan): Answer {
     tokens: { ...inputTokens(plan), output, reasoning },
     thinking: prompt.thinkingShown && reasoning > 0 ? AnswerText.written(seedOf(prompt.question), reasoning) : undefined,
     usageReported: !directives.flag('no-usage'),
+    webSearches: directives.number('web-searches') ?? 0,
     reportedOutput: directives.number('reported-output-tokens'),
     serviceTier: directives.word('service-tier') ?? prompt.serviceTier,
     chunkTokens: Math.max(1, directives.number('chunk-tokens') ?? plan.defaultChunkTokens),

@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline, Readable } from 'node:stream';
+import { isLifelineProof, lifelineProof } from './lifeline-proof.js';
 import type { Truth } from './truth.js';
 
 export interface ControlOptions {
   /** POST /shutdown with this in `x-shutdown-token` calls `onShutdown`; without a token there is no such path. */
   readonly shutdownToken?: string;
   readonly onShutdown?: () => void;
-  /** POST /lifeline. */
+  /** POST /lifeline, which demands and gives a proof of the token; without a token anybody may. */
   readonly onLifeline?: () => void;
 }
 
@@ -37,8 +38,7 @@ export class ControlPlane {
         this.serveLastBody(response, query.get('tag') ?? '');
         return true;
       case 'POST /lifeline':
-        this.options.onLifeline?.();
-        writeJson(response, 200, { status: 'ok' });
+        this.serveLifeline(request, response);
         return true;
       case 'POST /shutdown':
         return this.serveShutdown(request, response);
@@ -62,6 +62,17 @@ export class ControlPlane {
     const body = this.truth.lastBody(tag);
     if (body) response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': body.length }).end(body);
     else writeJson(response, 404, { error: `No request with the tag "${tag}" is remembered.` });
+  }
+
+  private serveLifeline(request: IncomingMessage, response: ServerResponse): void {
+    const token = this.options.shutdownToken;
+    const challenge = headerOf(request, 'x-lifeline-challenge');
+    if (token && (challenge === '' || !isLifelineProof(token, challenge, headerOf(request, 'x-lifeline-proof')))) {
+      return writeJson(response, 403, { error: 'The header x-lifeline-proof does not show that the caller knows the token of this simulator.' });
+    }
+    this.options.onLifeline?.();
+    if (token) response.setHeader('x-lifeline-proof', lifelineProof(token, 'simulator', challenge));
+    writeJson(response, 200, { status: 'ok' });
   }
 
   private serveShutdown(request: IncomingMessage, response: ServerResponse): boolean {
@@ -88,6 +99,10 @@ function* piecesOf(all: Iterable<string>, tag: string | null): Generator<string>
     lines = [];
   }
   if (lines.length > 0) yield lines.join('');
+}
+
+function headerOf(request: IncomingMessage, name: string): string {
+  return String(request.headers[name] ?? '');
 }
 
 function writeJson(response: ServerResponse, status: number, body: object): void {

@@ -28,6 +28,7 @@ const directiveTable = {
   'cache-write-1h': 'number',
   'reasoning-tokens': 'number',
   'reported-output-tokens': 'number',
+  'web-searches': 'number',
   'service-tier': 'word',
   'finish': 'word',
   'big': 'number',

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { lifelineProof } from './lifeline-proof.js';
 import { startSimulator, type Simulator } from './server.js';
 
 let simulator: Simulator;
@@ -64,9 +65,23 @@ describe('the server', () => {
     expect(shutdowns).toBe(1);
   });
 
-  it('passes a lifeline on', async () => {
-    await call('POST', '/lifeline');
+  it('takes a lifeline from who knows its token, and proves that it knows it too', async () => {
+    const renew = (proof: string) => call('POST', '/lifeline', { headers: { 'x-lifeline-challenge': 'c1', 'x-lifeline-proof': proof } });
+    expect((await call('POST', '/lifeline')).status).toBe(403);
+    expect((await renew('secret')).status).toBe(403);
+    expect(lifelines).toBe(0);
+    const renewed = await renew(lifelineProof('secret', 'caller', 'c1'));
+    expect(renewed.headers.get('x-lifeline-proof')).toBe(lifelineProof('secret', 'simulator', 'c1'));
     expect(lifelines).toBe(1);
+  });
+
+  it('takes a lifeline from anybody when it has no token', async () => {
+    const other = await startSimulator();
+    try {
+      expect((await fetch(`${other.url}/lifeline`, { method: 'POST' })).status).toBe(200);
+    } finally {
+      await other.close();
+    }
   });
 
   it('shows who followed its redirect', async () => {

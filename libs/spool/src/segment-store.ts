@@ -39,9 +39,9 @@ export class SegmentStore {
     for (const segment of segments) this.totalBytes += segment.bytes;
   }
 
-  /** The position behind the last record that was written. */
+  /** The position behind the last record that was written. A segment that a kill left without one holds no position that a reader can come to. */
   get end(): bigint {
-    const last = this.segments.at(-1);
+    const last = this.segments.findLast((segment) => segment.bytes > HEADER_BYTES);
     return last ? packPosition(last.number, last.bytes) : 0n;
   }
 

@@ -1,5 +1,7 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CLOSE, eventually, EVERYTHING, filesWith, idOf, OPEN, SpoolFixture, written } from '../test/spool-fixture.js';
+import { CLOSE, eventually, EVERYTHING, filesWith, idOf, OPEN, segmentNames, SpoolFixture, written } from '../test/spool-fixture.js';
 import { nodeFiles } from './spool-files.js';
 
 let fixture: SpoolFixture;
@@ -41,6 +43,23 @@ describe('read', () => {
     expect(seen).toEqual(Array.from({ length: total }, (_, index) => index));
     expect(fixture.alarms).toEqual([]);
   }, 70_000);
+
+  it.each([0, 12, 28])('comes to the end although a kill left a last segment of %i bytes, without a record', async (bytes) => {
+    const folder = fixture.folder();
+    const spool = await fixture.open(folder);
+    spool.append(OPEN, idOf(1), 'x');
+    await written(spool);
+    await spool.close();
+    const first = join(folder, segmentNames(folder)[0]!);
+    writeFileSync(first.replace('00000001.segment', '00000002.segment'), readFileSync(first).subarray(0, bytes));
+    const again = await fixture.open(folder);
+    const page = await again.read(undefined, EVERYTHING);
+    expect(page.records.map((record) => record.id)).toEqual([idOf(1)]);
+    expect(page.next).toBe(again.end);
+    again.append(CLOSE, idOf(1), 'y');
+    await written(again);
+    await eventually('the record behind it', async () => (await again.read(page.next, EVERYTHING)).records.length === 1);
+  });
 
   it('stops at either limit, and moves past records of other types', async () => {
     const spool = await fixture.open(fixture.folder());

@@ -89,6 +89,22 @@ describe('Spool', () => {
     await written(spool);
   });
 
+  it('does not forget, in strict mode, who asks during a sync and appends nothing', async () => {
+    let finishSync: (() => void) | undefined;
+    const files = filesWith({ fdatasync: (descriptor, done) => (finishSync = () => nodeFiles.fdatasync(descriptor, done)) });
+    const spool = await fixture.open(fixture.folder(), { files, strict: true, syncIntervalMs: 1 });
+    spool.append(OPEN, idOf(1), 'x');
+    const first = written(spool);
+    await eventually('the sync to begin', () => finishSync !== undefined);
+    let told = false;
+    spool.written({ spooled: () => (told = true) });
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    finishSync?.();
+    await first;
+    await eventually('the waiter', () => told);
+    files.fdatasync = nodeFiles.fdatasync;
+  });
+
   it('lists requests without a CLOSE as orphans, with their last PROGRESS and EXTEND', async () => {
     const folder = fixture.folder();
     const spool = await fixture.open(folder);

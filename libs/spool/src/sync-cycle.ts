@@ -28,6 +28,8 @@ export class SyncCycle {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private stopped = false;
+  /** Somebody asked while a cycle ran: its waiters came too late for that one. */
+  private askedAgain = false;
 
   constructor(host: SyncHost) {
     this.host = host;
@@ -35,6 +37,7 @@ export class SyncCycle {
 
   /** Something was written, or can be deleted: a sync follows within the interval. */
   poke(): void {
+    if (this.running) this.askedAgain = true;
     if (this.timer !== undefined || this.running || this.stopped) return;
     this.timer = setTimeout(() => void this.run(), this.host.intervalMs);
   }
@@ -47,7 +50,10 @@ export class SyncCycle {
     this.running = this.cycle();
     await this.running;
     this.running = undefined;
-    if (this.host.store.isDirty) this.poke();
+    if (this.host.store.isDirty || this.askedAgain) {
+      this.askedAgain = false;
+      this.poke();
+    }
   }
 
   stop(): void {

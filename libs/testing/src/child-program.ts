@@ -10,12 +10,18 @@ export const WORKSPACE = dirname(dirname(dirname(dirname(fileURLToPath(import.me
 
 export interface ChildProgramOptions {
   /** Path of the built main below the workspace: `apps/standalone/dist/main.js`. */
-  main: string;
+  main?: string;
+  /** Instead of a main: a program by name, as a user would call it. */
+  command?: string;
   args?: readonly string[];
   /** The whole environment beside PATH and HOME: nothing leaks in, provider keys least of all. */
   env: Readonly<Record<string, string>>;
   /** A process group of its own, so that a signal can go to the whole group. */
   ownGroup?: boolean;
+  /** Default: the workspace. */
+  workingFolder?: string;
+  /** Standard input is a pipe that `child.stdin` writes to, else it is empty. */
+  typed?: boolean;
 }
 
 /** A program of ours as a real process; its owner must end it. */
@@ -26,12 +32,11 @@ export class ChildProgram {
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 
   constructor(options: ChildProgramOptions) {
-    const main = join(WORKSPACE, options.main);
-    if (!existsSync(main)) throw new Error(`${options.main} is not built: run npm run build first.`);
-    this.child = spawn(process.execPath, [main, ...(options.args ?? [])], {
-      cwd: WORKSPACE,
+    const [file, ...args] = commandLine(options);
+    this.child = spawn(file, args, {
+      cwd: options.workingFolder ?? WORKSPACE,
       env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [options.typed === true ? 'pipe' : 'ignore', 'pipe', 'pipe'],
       detached: options.ownGroup ?? false,
     });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
@@ -67,4 +72,11 @@ export class ChildProgram {
       clearTimeout(timer);
     }
   }
+}
+
+function commandLine({ command, main = '', args = [] }: ChildProgramOptions): [string, ...string[]] {
+  if (command !== undefined) return [command, ...args];
+  const path = join(WORKSPACE, main);
+  if (!existsSync(path)) throw new Error(`${main} is not built: run npm run build first.`);
+  return [process.execPath, path, ...args];
 }

@@ -81,7 +81,8 @@ export class StandaloneProcess {
   }
 }
 
-async function readQuickstart(dataFolder: string): Promise<QuickstartAddresses> {
+/** What quickstart.env says now. */
+export async function readQuickstart(dataFolder: string): Promise<QuickstartAddresses> {
   const lines = (await readFile(join(dataFolder, 'quickstart.env'), 'utf8')).split('\n');
   const values = new Map(lines.map((line): [string, string] => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1).replace(/^'(.*)'$/, '$1')]));
   const read = (name: string) => values.get(name) ?? '';

@@ -9,12 +9,12 @@ export class CreateBillingTables1763900000000 implements MigrationInterface {
   name = 'CreateBillingTables1763900000000';
 
   async up(runner: QueryRunner): Promise<void> {
-    for (const statement of [PRICES, USAGE, SET_ASIDE, FLOW, APPEND_ONLY]) await runner.query(statement);
+    for (const statement of [PRICES, USAGE, ROLLUP, SET_ASIDE, FLOW, APPEND_ONLY]) await runner.query(statement);
   }
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`
-      DROP TABLE billing.usage, billing.price_row, billing.price_book, billing.parked, billing.dead, billing.conflict,
+      DROP TABLE billing.usage, billing.usage_rollup, billing.price_row, billing.price_book, billing.parked, billing.dead, billing.conflict,
         billing.outbox, billing.log_cursor;
       DROP FUNCTION billing.refuse_change();
     `);
@@ -26,7 +26,8 @@ const PRICES = `
     version integer PRIMARY KEY CHECK (version > 0),
     created_at timestamptz NOT NULL,
     source text NOT NULL,
-    content_hash text NOT NULL UNIQUE
+    origin text NOT NULL CHECK (origin IN ('product', 'operator')),
+    content_hash text NOT NULL
   );
   -- prices: USD as decimal strings, {"tiers": {"default": [{"aboveInputTokens": 0, "usdPerMillion": {…}}]}, "unitUsd": {…}}
   CREATE TABLE billing.price_row (
@@ -90,6 +91,27 @@ const USAGE = `
     CHECK (admitted OR charge_nano_usd = 0)
   );
   CREATE INDEX usage_of_key ON billing.usage (key_id, ended_at);
+`;
+
+const ROLLUP = `
+  -- Sums of the admitted rows of billing.usage, made by the statement that inserts them. A quarter of an hour, because
+  -- the offset of every time zone is a whole number of them: any zone's days can be put together. Money is numeric:
+  -- bigint would do for one request, but a sum that overflows would keep the request's own row out.
+  -- Half of each page stays free, so that the newest row is changed in place, without its index.
+  CREATE TABLE billing.usage_rollup (
+    key_id uuid NOT NULL,
+    bucket timestamptz NOT NULL,
+    model text NOT NULL,
+    requests bigint NOT NULL,
+    input_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    cache_creation_tokens bigint NOT NULL,
+    cache_read_tokens bigint NOT NULL,
+    list_nano_usd numeric NOT NULL,
+    charge_nano_usd numeric NOT NULL,
+    duration_ms bigint NOT NULL,
+    PRIMARY KEY (key_id, bucket, model)
+  ) WITH (fillfactor = 50);
 `;
 
 const SET_ASIDE = `

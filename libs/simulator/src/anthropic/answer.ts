@@ -125,7 +125,7 @@ function cumulativeUsageOf(answer: Answer, output: number): JsonObject {
     cache_read_input_tokens: cacheRead,
     output_tokens: output,
     output_tokens_details: reasoning > 0 ? { thinking_tokens: reasoning } : null,
-    server_tool_use: null,
+    server_tool_use: answer.webSearches > 0 ? { web_search_requests: answer.webSearches, web_fetch_requests: 0 } : null,
   };
 }
 

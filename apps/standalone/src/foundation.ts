@@ -1,0 +1,35 @@
+import { lockFolder, startEmbeddedPostgres } from '@tokone/persistence';
+import type { EmbeddedPostgres } from '@tokone/persistence';
+import type { Logger } from '@tokone/telemetry';
+import { checkAddress } from './listener.js';
+import type { OpenedParts } from './opened-parts.js';
+import { readSecrets } from './secrets.js';
+import type { Secrets } from './secrets.js';
+import type { StandaloneSettings } from './settings.js';
+import { KeptSimulator } from './simulator-process.js';
+
+/** What everything else stands on. */
+export interface Foundation {
+  secrets: Secrets;
+  database: EmbeddedPostgres;
+  simulator: KeptSimulator;
+}
+
+/** Takes the data folder, then starts PostgreSQL and the simulator side by side. What cannot work is refused before. */
+export async function layFoundation(settings: StandaloneSettings, { logger, parts }: { logger: Logger; parts: OpenedParts }): Promise<Foundation> {
+  const dataFolder = settings.TOKONE_DATA_DIR;
+  const lock = parts.add('lock', await lockFolder(dataFolder), (held) => held.release());
+  await checkAddress(settings.HOST, settings.PORT);
+  const secrets = await readSecrets(dataFolder);
+  const [database, simulator] = await bothOrThrow([
+    startEmbeddedPostgres({ dataFolder, lock }).then((server) => parts.add('PostgreSQL', server, () => server.stop())),
+    KeptSimulator.start(dataFolder, logger).then((kept) => parts.add('simulator', kept, () => kept.stop())),
+  ]);
+  return { secrets, database, simulator };
+}
+
+/** Unlike Promise.all it waits for the second when the first fails, so that whatever was started can be ended. */
+async function bothOrThrow<One, Other>([one, other]: [Promise<One>, Promise<Other>]): Promise<[One, Other]> {
+  await Promise.allSettled([one, other]);
+  return [await one, await other];
+}

@@ -1,0 +1,49 @@
+// The gateway alone: the real front, intake, exchange, adapters, admission and spool, with everything on. Directory,
+// prices and ledger are stand-ins in memory, because they have no part in the hot path.
+import { mkdirSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { ProviderAdapter } from '@tokone/adapter-kit';
+import { MemoryAdmission } from '@tokone/admission';
+import { anthropicProvider } from '@tokone/anthropic-provider';
+import { Gateway } from '@tokone/gateway';
+import { geminiProvider } from '@tokone/gemini-provider';
+import { UndiciUpstreamClient } from '@tokone/http';
+import { openaiProvider } from '@tokone/openai-provider';
+import { Uuid7Source } from '@tokone/protocol';
+import { Spool } from '@tokone/spool';
+import { createLogger } from '@tokone/telemetry';
+import { BALANCE_NANO_USD, LedgerStandIn, accountDirectory, priceBook, upstreamDirectory, usageQuery } from './stand-ins.js';
+
+const [upstreamUrl = '', folder = ''] = process.argv.slice(2);
+const now = () => Date.now();
+const logger = createLogger('bench', 'warn');
+
+mkdirSync(folder, { recursive: true });
+const spool = await Spool.open({ folder, now, onAlarm: (alarm) => logger.error({ ...alarm }, 'alarm: spool') });
+const admission = new MemoryAdmission({ balances: { read: () => Promise.resolve({ seq: 1n, balanceNanoUsd: BALANCE_NANO_USD }) }, now });
+const client = new UndiciUpstreamClient({ connectionsPerOrigin: 16_384, connectTimeoutMs: 5_000 });
+const adapterOptions = { upstreams: upstreamDirectory(upstreamUrl), client, now, answerTimeoutMs: 600_000, streamTimeoutMs: 120_000, idleTimeoutMs: 120_000 };
+const gateway = new Gateway(
+  {
+    accounts: accountDirectory,
+    balances: { balanceOf: () => Promise.resolve(BALANCE_NANO_USD) },
+    admission,
+    prices: priceBook,
+    usage: usageQuery,
+    adapters: new Map([openaiProvider, anthropicProvider, geminiProvider].map((provider) => [provider.platform, new ProviderAdapter({ ...adapterOptions, provider })])),
+    spool,
+    ids: new Uuid7Source(now),
+    logger,
+    now,
+  },
+  { pepper: Buffer.alloc(32, 7) },
+);
+const ledger = new LedgerStandIn(admission, spool);
+await gateway.recover();
+await gateway.open();
+const server = gateway.createServer((_request, response) => response.writeHead(404).end());
+server.listen({ host: '127.0.0.1', port: 0, backlog: 4096 }, () => process.send?.({ port: (server.address() as AddressInfo).port }));
+
+process.on('message', () => process.send?.({ charged: ledger.charged, open: spool.openRequests + admission.outstanding().held + admission.outstanding().settled }));
+process.on('disconnect', () => process.exit(0));
+process.on('SIGTERM', () => process.exit(0));

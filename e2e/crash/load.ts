@@ -1,0 +1,81 @@
+import { ClientCall } from './client-call.js';
+import type { CallPlan } from './client-call.js';
+import type { SeededRandom } from './seeded-random.js';
+import { WIRE_DIALECTS } from './wire-dialect.js';
+import type { WireDialect } from './wire-dialect.js';
+
+export interface LoadOptions {
+  random: SeededRandom;
+  /** Clients that each send one request after the other. */
+  clients: number;
+  keys: Readonly<Record<WireDialect['name'], string>>;
+  shapes?: readonly Shape[];
+}
+
+/** What a request asks of the simulator. */
+export interface Shape {
+  streamed: boolean;
+  directives(random: SeededRandom): string;
+}
+
+/** Small answers that come and go, so that at each moment some are being closed. */
+export const QUICK: readonly Shape[] = [
+  { streamed: false, directives: (random) => `output-tokens=${random.integer(1, 60)} delay-ms=${random.integer(5, 80)}` },
+  { streamed: true, directives: (random) => `output-tokens=${random.integer(8, 80)} chunk-tokens=8 chunk-delay-ms=${random.integer(1, 8)}` },
+];
+/** Runs for seconds, over many PROGRESS records. */
+export const LONG_STREAM: Shape = { streamed: true, directives: (random) => `output-tokens=${random.integer(2_000, 5_000)} chunk-tokens=40 chunk-delay-ms=30` };
+/** Nothing reaches the client for a while. */
+export const WAITING_ANSWER: Shape = { streamed: false, directives: (random) => `output-tokens=500 delay-ms=${random.integer(1_000, 3_000)}` };
+const WAITING_STREAM: Shape = { streamed: true, directives: (random) => `output-tokens=200 delay-ms=${random.integer(300, 1_500)}` };
+/** A second or so. */
+export const SHORT_STREAM: Shape = { streamed: true, directives: () => 'output-tokens=400 chunk-tokens=8 chunk-delay-ms=20' };
+export const MIXED: readonly Shape[] = [...QUICK, ...QUICK, LONG_STREAM, WAITING_ANSWER, WAITING_STREAM];
+
+const LEAST_REQUEST_BYTES = 512;
+/** Each call of a test process has a length of its own. */
+let nextRequestBytes = LEAST_REQUEST_BYTES;
+
+/** Clients that keep as many requests in flight as there are of them. */
+export class Load {
+  readonly calls: ClientCall[] = [];
+  inFlight = 0;
+  /** Calls that ended while the load ran. */
+  endedCalls = 0;
+  private readonly clients: Promise<void>[] = [];
+  private stopping = false;
+
+  constructor(private readonly options: LoadOptions) {}
+
+  start(baseUrl: string): void {
+    for (let client = 0; client < this.options.clients; client++) this.clients.push(this.client(client, baseUrl));
+  }
+
+  /** Nothing new is sent; resolves when all that runs is over. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await Promise.all(this.clients);
+  }
+
+  private async client(number: number, baseUrl: string): Promise<void> {
+    const { random, keys, shapes = MIXED } = this.options;
+    for (let sent = 0; !this.stopping; sent++) {
+      const dialect = WIRE_DIALECTS[(number + sent) % WIRE_DIALECTS.length] as WireDialect;
+      const shape = random.pick(shapes);
+      const requestBytes = nextRequestBytes++;
+      await this.call({ dialect, streamed: shape.streamed, directives: shape.directives(random), tag: `call-${requestBytes}`, requestBytes, key: keys[dialect.name], baseUrl });
+    }
+  }
+
+  private async call(plan: CallPlan): Promise<void> {
+    const call = new ClientCall(plan);
+    this.calls.push(call);
+    this.inFlight++;
+    await call.run();
+    call.endedWhileStopping = this.stopping;
+    this.inFlight--;
+    this.endedCalls++;
+    // A server that is gone is not asked again.
+    if (call.status === undefined) this.stopping = true;
+  }
+}

@@ -1,0 +1,71 @@
+import { LedgerView, SimulatorProcess, StandaloneProcess, callRaw, findMoneyFaults, writeCall, writeFlatPrices } from '@tokone/testing';
+import type { DialectCall, DialectName, RawAnswer, RawCall } from '@tokone/testing';
+import { Recorder } from './recorder.js';
+
+/** A standalone with the flat test models, in front of a simulator without pace, and a view of its ledger. */
+export class PricedDeployment {
+  private constructor(
+    readonly standalone: StandaloneProcess,
+    readonly simulator: SimulatorProcess,
+    /** Keeps what the provider sent; only where it was asked for. */
+    readonly recorder: Recorder | undefined,
+    readonly ledger: LedgerView,
+    private readonly removePrices: () => Promise<void>,
+  ) {}
+
+  static async start({ env = {}, recorded = false }: { env?: Readonly<Record<string, string>>; recorded?: boolean } = {}): Promise<PricedDeployment> {
+    const prices = await writeFlatPrices();
+    const simulator = await SimulatorProcess.start({ SIMULATOR_CHUNK_DELAY_MS: '0' });
+    const recorder = recorded ? await Recorder.start(simulator.url) : undefined;
+    const url = recorder?.url ?? simulator.url;
+    const upstreams = { TOKONE_OPENAI_UPSTREAM_URL: url, TOKONE_ANTHROPIC_UPSTREAM_URL: url, TOKONE_GEMINI_UPSTREAM_URL: url };
+    try {
+      const standalone = await StandaloneProcess.start({ env: { ...upstreams, TOKONE_PRICES_FILE: prices.path, ...env } });
+      return new PricedDeployment(standalone, simulator, recorder, new LedgerView(standalone), () => prices.folder.remove());
+    } catch (error) {
+      await recorder?.close();
+      await simulator.stop();
+      await prices.folder.remove();
+      throw error;
+    }
+  }
+
+  get baseUrl(): string {
+    return this.standalone.addresses.baseUrl;
+  }
+
+  /** One call past any SDK. */
+  call(dialect: DialectName, key: string, call: DialectCall & Partial<Pick<RawCall, 'agent' | 'onBytes' | 'signal'>>): Promise<RawAnswer> {
+    const { path, headers, body } = writeCall(dialect, key, call);
+    const { agent, onBytes, signal } = call;
+    return callRaw({ url: this.baseUrl + path, headers, body, ...(agent && { agent }), ...(onBytes && { onBytes }), ...(signal && { signal }) });
+  }
+
+  /** The body that the provider got with the newest request of a tag. */
+  async bodyOf(tag: string): Promise<Record<string, unknown>> {
+    const answer = await fetch(`${this.simulator.url}/truth/last-body?tag=${tag}`, { signal: AbortSignal.timeout(10_000) });
+    return (await answer.json()) as Record<string, unknown>;
+  }
+
+  /** What is wrong with the money once nothing runs. `overruled`: tags of requests whose usage lied. */
+  async moneyFaults(overruled: readonly string[] = []): Promise<string[]> {
+    await this.ledger.quiet();
+    const truth = (await this.simulator.truth()).filter(({ tag }) => !overruled.includes(tag ?? ''));
+    return findMoneyFaults({ databaseUrl: this.standalone.addresses.databaseUrl, truth });
+  }
+
+  /** Returns the exit code of the standalone. */
+  async stop(): Promise<number | null> {
+    await this.ledger.close();
+    const code = await this.standalone.stop();
+    await this.recorder?.close();
+    await this.simulator.stop();
+    await this.removePrices();
+    return code;
+  }
+}
+
+/** The id of a request, which is that of its usage row and charge. */
+export function requestIdOf(answer: Pick<RawAnswer, 'headers'>): string {
+  return String(answer.headers['x-request-id']);
+}
