@@ -14,7 +14,7 @@ export function npmStart({ env = {}, ...options }: Options): ChildProgram {
 
 /** `npm start` in a terminal of its own: what is typed into standard input reaches it as from a keyboard, Ctrl-C included. */
 export function npmStartInTerminal({ env = {}, ...options }: Options): ChildProgram {
-  return new ChildProgram({ command: 'script', args: ['-qec', 'npm start', '/dev/null'], env: { ...QUIET, PORT: '0', TERM: 'xterm', SHELL: '/bin/sh', ...env }, typed: true, ...options });
+  return new ChildProgram({ command: 'script', args: ['-qec', 'exec npm start', '/dev/null'], env: { ...QUIET, PORT: '0', TERM: 'xterm', SHELL: '/bin/sh', ...env }, typed: true, ...options });
 }
 
 export const CTRL_C = '\u0003';

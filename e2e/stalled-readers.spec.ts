@@ -71,8 +71,11 @@ describe('a thousand readers of endless streams that stall', () => {
   it('stop the provider, with at most 256 KiB each in the memory of TokOne', async () => {
     expect((await deployment.call('openai', tenant.key, { model: MODEL, prompt: 'Reply with OK', stream: true, outputLimit: 10 })).status).toBe(200);
     idleBytes = await residentBytes();
-    for (let count = 0; count < READERS; count++) stallOne();
-    await waitFor(async () => (await stalled()).length === READERS, { what: 'every reader to be served', deadlineMs: 60_000, intervalMs: 500 });
+    // In groups, because a thousand connections in one instant are another test.
+    for (let count = 0; count < READERS; count += 50) {
+      for (let index = 0; index < 50; index++) stallOne();
+      await waitFor(async () => (await stalled()).length === count + 50, { what: `${count + 50} readers to be served`, deadlineMs: 20_000, intervalMs: 20 });
+    }
     let before = -1;
     const still = async () => {
       const now = await writtenBytes();
@@ -99,8 +102,8 @@ describe('a thousand readers of endless streams that stall', () => {
 
   it('count as gone after the stall time, are read on within the hold, charged, and let go', async () => {
     await deployment.ledger.quiet(STALL_SECONDS * 2_000 + 60_000);
-    const usage = (await deployment.ledger.usageOfAccount(tenant.accountId)).filter(({ outcome }) => outcome === 'client_left');
-    expect(usage).toHaveLength(READERS);
+    const usage = (await deployment.ledger.usageOfAccount(tenant.accountId)).filter(({ outputTokens }) => outputTokens > 2_000);
+    expect(usage.map(({ outcome }) => outcome)).toEqual(Array.from({ length: READERS }, () => 'client_left'));
     for (const { estimated, chargeNanoUsd, ratedNanoUsd, grantNanoUsd } of usage) {
       expect([estimated, chargeNanoUsd > 0n]).toEqual([true, true]);
       expect([chargeNanoUsd, grantNanoUsd]).toEqual([ratedNanoUsd, ratedNanoUsd]);

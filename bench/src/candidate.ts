@@ -29,7 +29,7 @@ export interface CandidateOptions {
   upstreamPort: number;
   /** For its files; removed by the caller. */
   folder: string;
-  /** Further options of node for the gateway alone: a profile. */
+  /** Further options of node for what is ours: a profile. */
   nodeOptions: readonly string[];
 }
 
@@ -97,9 +97,9 @@ export async function startAlone({ upstreamPort, folder, nodeOptions }: Candidat
 }
 
 /** The product as `npm start` runs it: with PostgreSQL, billing and ledger. */
-export async function startInAll({ upstreamPort, folder }: CandidateOptions): Promise<Candidate> {
+export async function startInAll({ upstreamPort, folder, nodeOptions }: CandidateOptions): Promise<Candidate> {
   const upstreamUrl = `http://127.0.0.1:${upstreamPort}`;
-  const standalone = await StandaloneProcess.start({ dataFolder: join(folder, 'data'), env: { TOKONE_OPENAI_UPSTREAM_URL: upstreamUrl, LOG_LEVEL: 'warn' } });
+  const standalone = await StandaloneProcess.start({ dataFolder: join(folder, 'data'), env: { TOKONE_OPENAI_UPSTREAM_URL: upstreamUrl, LOG_LEVEL: 'warn', ...(nodeOptions.length > 0 && { NODE_OPTIONS: nodeOptions.join(' ') }) } });
   const { key } = await standalone.tenant('1000000', 'openai');
   const settled = async () => {
     const isSettled = async () => {

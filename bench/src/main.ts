@@ -21,7 +21,7 @@ const HELP = `npm run bench -- [options]
   --cycles N        how often every candidate meets every workload (8)
   --only A,B        workloads: ${WORKLOADS.map(({ name }) => name).join(', ')}
   --candidates A,B  nginx, alone, all
-  --profile FOLDER  writes a processor profile of the gateway alone
+  --profile FOLDER  writes a processor profile of each process of ours
 `;
 
 const { values: options } = parseArgs({
@@ -40,6 +40,7 @@ const say = (line: string) => process.stderr.write(`${line}\n`);
 
 async function main(): Promise<void> {
   if (options.help) return void process.stdout.write(HELP);
+  const interrupted = interruption();
   const folder = await makeTemporaryFolder('bench');
   const candidates: Candidate[] = [];
   const programs: ChildProcess[] = [];
@@ -57,7 +58,8 @@ async function main(): Promise<void> {
     }
     const idleMb = Object.fromEntries(candidates.map(({ name, memoryProcessId }) => [name, residentMemory(memoryProcessId).residentMb]));
     const workloads = chosenWorkloads();
-    const slices = await measure({ candidates, workloads, load: load.child, cycles: Number(options.cycles ?? (options.quick ? 2 : 8)), onSlice: saySlice });
+    const cycles = Number(options.cycles ?? (options.quick ? 2 : 8));
+    const slices = await Promise.race([measure({ candidates, workloads, load: load.child, cycles, onSlice: saySlice }), interrupted]);
     await publish({ machine: { ...machine, loadAfter: currentLoad() }, idleMb, workloads, slices });
   } finally {
     for (const candidate of candidates) await candidate.stop();
@@ -107,4 +109,18 @@ async function publish(run: Run): Promise<void> {
   writeFileSync(DOCUMENT, `${document.slice(0, before + BEGIN.length)}\n\n${report}\n\n${document.slice(after)}`);
 }
 
-await main();
+/** Rejects at a stop signal. One that comes early waits until everything has started, so that nothing stays behind. */
+function interruption(): Promise<never> {
+  const interrupted = new Promise<never>((_resolve, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => reject(new Error('Stopped before the end: nothing is published.')));
+  });
+  interrupted.catch(() => undefined);
+  return interrupted;
+}
+
+try {
+  await main();
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}

@@ -27,7 +27,7 @@ export const WORKLOADS: readonly Workload[] = [
   { name: 'paced', title: 'stream of 64 events at 20 ms, 200 connections', answer: 'paced', bodyBytes: 800, connections: 200, sliceMs: 2_500, unit: 'chunk' },
   { name: 'body-256k', title: 'request of 256 KB, whole answer, 8 connections', answer: 'json', bodyBytes: 262_144, connections: 8, sliceMs: 2_000, unit: 'request' },
   { name: 'body-1m', title: 'request of 1 MB, whole answer, 4 connections', answer: 'json', bodyBytes: 1_048_576, connections: 4, sliceMs: 2_000, unit: 'request' },
-  { name: 'calm', title: 'small request, whole answer, 20 requests per second', answer: 'json', bodyBytes: 800, connections: 4, requestsPerSecond: 20, sliceMs: 4_000, unit: 'request' },
+  { name: 'calm', title: 'small request, whole answer, 20 requests per second', answer: 'json', bodyBytes: 800, connections: 64, requestsPerSecond: 20, sliceMs: 4_000, unit: 'request' },
 ];
 
 export function workloadNamed(name: string): Workload {

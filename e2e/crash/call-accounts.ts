@@ -10,16 +10,15 @@ export interface CallAccounts {
   openOnly: ReadonlySet<string>;
   partial: ReadonlySet<string>;
   closed: ReadonlyMap<string, string>;
+  extended: ReadonlyMap<string, bigint>;
   /** Requests whose last record was taken away before the restart: of these only the kind of end is known. */
   cut: ReadonlySet<string>;
 }
 
 /** Tokens between two PROGRESS records. */
 const STEP_TOKENS = 512;
-/** What one read can hold beyond a step: a few events of forty tokens. */
-const READ_TOKENS = 160;
-/** What the provider has sent on its way to a gateway that is dead, or has no turn on a busy machine. */
-const UNREAD_TOKENS = 320;
+/** What one read can hold beyond a step: a few events of forty or fifty tokens. */
+const READ_TOKENS = 200;
 
 interface Account {
   call: ClientCall;
@@ -98,13 +97,13 @@ function judgeAmount({ call, row, sent, label }: Account): string[] {
   const least = row.ratedNanoUsd < row.grantNanoUsd ? row.ratedNanoUsd : row.grantNanoUsd;
   if (row.chargeNanoUsd !== least) faults.push(`${label}: charged ${row.chargeNanoUsd} of ${row.ratedNanoUsd} rated, ${row.grantNanoUsd} granted`);
   if (row.transfers !== (row.chargeNanoUsd > 0n ? 1 : 0)) faults.push(`${label}: ${row.transfers} transfers for a charge of ${row.chargeNanoUsd}`);
-  if (row.estimated && row.grantNanoUsd > row.holdNanoUsd) faults.push(`${label}: an estimate is granted ${row.grantNanoUsd}, above its hold of ${row.holdNanoUsd}`);
+  if (row.outcome === 'gateway_crash' && row.grantNanoUsd > row.holdNanoUsd) faults.push(`${label}: a crash is granted ${row.grantNanoUsd}, above its hold of ${row.holdNanoUsd}`);
   if (row.estimated && row.tokens.output > (sent?.tokens.output ?? 0)) faults.push(`${label}: charged for ${row.tokens.output} tokens, the provider sent ${sent?.tokens.output}`);
   return faults;
 }
 
 /** Only the spool decides what a crash costs. */
-function judgeBySpool({ call, sent, label }: Account, row: UsageRow, { openOnly, partial, closed, cut }: CallAccounts): string[] {
+function judgeBySpool({ call, sent, label }: Account, row: UsageRow, { openOnly, partial, closed, extended, cut }: CallAccounts): string[] {
   if (cut.has(row.id)) return row.outcome === 'gateway_crash' ? [] : [`${label}: not closed as a crash`];
   const closedAs = closed.get(row.id);
   if (closedAs !== undefined) return row.outcome === closedAs ? [] : [`${label}: closed as ${closedAs} before the kill`];
@@ -114,10 +113,11 @@ function judgeBySpool({ call, sent, label }: Account, row: UsageRow, { openOnly,
   }
   if (!partial.has(row.id)) return row.outcome === 'gateway_crash' ? [`${label}: closed as a crash, but no spool showed it open`] : [];
   const faults: string[] = [];
+  if (row.holdNanoUsd !== (extended.get(row.id) ?? row.holdNanoUsd)) faults.push(`${label}: its hold of ${extended.get(row.id)} was forgotten for ${row.holdNanoUsd}`);
   if (row.outcome !== 'gateway_crash' || !row.estimated) faults.push(`${label}: partly delivered, not closed as an estimate of a crash`);
   if (row.chargeNanoUsd <= 0n) faults.push(`${label}: partly delivered, not charged`);
   if (call.tokens - row.tokens.output > STEP_TOKENS + READ_TOKENS) faults.push(`${label}: the client got ${call.tokens} tokens, charged for ${row.tokens.output}`);
   const sentTokens = sent?.tokens.output ?? 0;
-  if (sentTokens - row.tokens.output > STEP_TOKENS + UNREAD_TOKENS) faults.push(`${label}: the provider sent ${sentTokens} tokens, charged for ${row.tokens.output}`);
+  if (sentTokens - row.tokens.output > STEP_TOKENS + call.plan.unreadTokens) faults.push(`${label}: the provider sent ${sentTokens} tokens, charged for ${row.tokens.output}`);
   return faults;
 }

@@ -11,6 +11,8 @@ export interface CallPlan {
   tag: string;
   /** Of this call alone: it links the call with its usage row, even when no answer named the request id. */
   requestBytes: number;
+  /** Most tokens that the provider sends before it notices that nobody reads. */
+  unreadTokens: number;
   key: string;
   baseUrl: string;
 }

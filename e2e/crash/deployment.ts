@@ -12,13 +12,15 @@ import { readUsageRows, readWallet } from './usage-rows.js';
 
 const SETTLED_DEADLINE_MS = 30_000;
 const TOP_UP_USD = '1000';
+/** About 12,000 tokens of output of the model that the calls name. */
+const SMALL_BALANCE_USD = '0.005';
 
 /** One data folder over many starts, a provider that lives on, and a tenant with a key of each group. */
 export class Deployment {
   readonly calls: ClientCall[] = [];
   readonly evidence = noEvidence();
   process: StandaloneProcess | undefined;
-  accountId = '';
+  private readonly accountIds: string[] = [];
   keys: LoadOptions['keys'] = { openai: '', anthropic: '', gemini: '' };
   /** Of the last start: PostgreSQL goes on when TokOne is killed. */
   private databaseUrl = '';
@@ -68,9 +70,10 @@ export class Deployment {
   /** What the spool says now; the sum of all readings is kept. A request that recovery has closed is still known as open. */
   async readSpool(): Promise<SpoolEvidence> {
     const found = await readSpoolEvidence(this.spoolFolder);
-    const { openOnly, partial, closed } = this.evidence;
+    const { openOnly, partial, closed, extended } = this.evidence;
     for (const id of found.openOnly) openOnly.add(id);
     for (const id of found.partial) partial.add(id);
+    for (const [id, holdNanoUsd] of found.extended) extended.set(id, holdNanoUsd);
     for (const [id, outcome] of found.closed) if (!openOnly.has(id) && !partial.has(id)) closed.set(id, outcome);
     return found;
   }
@@ -97,10 +100,19 @@ export class Deployment {
     const calls = this.calls.filter((call) => !lost(call));
     return this.query(async (pool) => {
       const faults = findCallFaults({ calls, rows: await readUsageRows(pool), truth, cut, ...this.evidence });
-      const wallet = await readWallet(pool, this.accountId);
-      if (wallet.balance !== wallet.toppedUp - wallet.charged) faults.push(`the balance is ${wallet.balance}: ${wallet.toppedUp} was topped up and ${wallet.charged} charged`);
+      for (const accountId of this.accountIds) {
+        const { balance, toppedUp, charged } = await readWallet(pool, accountId);
+        if (balance !== toppedUp - charged) faults.push(`the balance of ${accountId} is ${balance}: ${toppedUp} was topped up and ${charged} charged`);
+      }
       return [...faults, ...(await findMoneyFaults({ databaseUrl: this.databaseUrl, truth }))];
     });
+  }
+
+  /** A key of group openai whose account has so little that a stream's hold must grow with it. */
+  async smallKey(): Promise<string> {
+    const { accountId, key } = await this.running.tenant(SMALL_BALANCE_USD, 'openai');
+    this.accountIds.push(accountId);
+    return key;
   }
 
   async query<Answer>(ask: (pool: Pool) => Promise<Answer>): Promise<Answer> {
@@ -124,9 +136,10 @@ export class Deployment {
 
   private async createTenant(): Promise<void> {
     const account = await this.running.manage('POST', '/api/v1/accounts', { name: 'crash' });
-    this.accountId = String(account.body['id']);
-    await this.running.manage('POST', `/api/v1/accounts/${this.accountId}/top-ups`, { amount: TOP_UP_USD });
-    const issue = async (group: string) => String((await this.running.manage('POST', '/api/v1/keys', { account: this.accountId, group })).body['key']);
+    const accountId = String(account.body['id']);
+    this.accountIds.push(accountId);
+    await this.running.manage('POST', `/api/v1/accounts/${accountId}/top-ups`, { amount: TOP_UP_USD });
+    const issue = async (group: string) => String((await this.running.manage('POST', '/api/v1/keys', { account: accountId, group })).body['key']);
     this.keys = { openai: await issue('openai'), anthropic: await issue('anthropic'), gemini: await issue('gemini') };
   }
 }

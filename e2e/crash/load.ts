@@ -10,11 +10,14 @@ export interface LoadOptions {
   clients: number;
   keys: Readonly<Record<WireDialect['name'], string>>;
   shapes?: readonly Shape[];
+  dialects?: readonly WireDialect[];
 }
 
 /** What a request asks of the simulator. */
 export interface Shape {
   streamed: boolean;
+  /** What the provider may have sent that a dead gateway never read: set for a faster pace than usual. */
+  unreadTokens?: number;
   directives(random: SeededRandom): string;
 }
 
@@ -31,6 +34,11 @@ const WAITING_STREAM: Shape = { streamed: true, directives: (random) => `output-
 /** A second or so. */
 export const SHORT_STREAM: Shape = { streamed: true, directives: () => 'output-tokens=400 chunk-tokens=8 chunk-delay-ms=20' };
 export const MIXED: readonly Shape[] = [...QUICK, ...QUICK, LONG_STREAM, WAITING_ANSWER, WAITING_STREAM];
+
+/** Needs more than a first hold of 4,096 tokens within a second. */
+export const EXTENDED_STREAM: Shape = { streamed: true, unreadTokens: 4_000, directives: () => 'output-tokens=11000 chunk-tokens=50 chunk-delay-ms=10' };
+/** At forty tokens every thirty milliseconds: a quarter of a second without a turn. */
+const UNREAD_TOKENS = 320;
 
 const LEAST_REQUEST_BYTES = 512;
 /** Each call of a test process has a length of its own. */
@@ -58,16 +66,18 @@ export class Load {
   }
 
   private async client(number: number, baseUrl: string): Promise<void> {
-    const { random, keys, shapes = MIXED } = this.options;
-    for (let sent = 0; !this.stopping; sent++) {
-      const dialect = WIRE_DIALECTS[(number + sent) % WIRE_DIALECTS.length] as WireDialect;
+    const { random, keys, shapes = MIXED, dialects = WIRE_DIALECTS } = this.options;
+    let refused = false;
+    for (let sent = 0; !this.stopping && !refused; sent++) {
+      const dialect = dialects[(number + sent) % dialects.length] as WireDialect;
       const shape = random.pick(shapes);
       const requestBytes = nextRequestBytes++;
-      await this.call({ dialect, streamed: shape.streamed, directives: shape.directives(random), tag: `call-${requestBytes}`, requestBytes, key: keys[dialect.name], baseUrl });
+      const { status } = await this.call({ dialect, unreadTokens: shape.unreadTokens ?? UNREAD_TOKENS, streamed: shape.streamed, directives: shape.directives(random), tag: `call-${requestBytes}`, requestBytes, key: keys[dialect.name], baseUrl });
+      refused = status !== 200;
     }
   }
 
-  private async call(plan: CallPlan): Promise<void> {
+  private async call(plan: CallPlan): Promise<ClientCall> {
     const call = new ClientCall(plan);
     this.calls.push(call);
     this.inFlight++;
@@ -77,5 +87,6 @@ export class Load {
     this.endedCalls++;
     // A server that is gone is not asked again.
     if (call.status === undefined) this.stopping = true;
+    return call;
   }
 }

@@ -15,10 +15,12 @@ export interface SpoolEvidence {
   closed: Map<string, string>;
   /** The last PROGRESS of what is partial. */
   progress: Map<string, string>;
+  /** The last EXTEND of what has no CLOSE: its whole hold, nano-USD. */
+  extended: Map<string, bigint>;
 }
 
 export function noEvidence(): SpoolEvidence {
-  return { openOnly: new Set(), partial: new Set(), closed: new Map(), progress: new Map() };
+  return { openOnly: new Set(), partial: new Set(), closed: new Map(), progress: new Map(), extended: new Map() };
 }
 
 const NOT_OF_THE_LOG = new Set(['ballast', 'spool.lock']);
@@ -33,9 +35,10 @@ export async function readSpoolEvidence(spoolFolder: string): Promise<SpoolEvide
   const spool = await Spool.open({ folder, now: () => Date.now(), onAlarm: () => undefined, ballastBytes: 0 });
   try {
     const evidence = noEvidence();
-    for (const { id, progress } of spool.orphans) {
+    for (const { id, progress, extend } of spool.orphans) {
       (progress === undefined ? evidence.openOnly : evidence.partial).add(id);
       if (progress !== undefined) evidence.progress.set(id, progress);
+      if (extend !== undefined) evidence.extended.set(id, BigInt((JSON.parse(extend) as { holdNanoUsd: string }).holdNanoUsd));
     }
     for await (const { id, payload } of closeRecords(spool)) evidence.closed.set(id, (JSON.parse(payload) as { outcome: string }).outcome);
     return evidence;

@@ -65,7 +65,9 @@ export class KeptSimulator {
 
   private watchLater(pauseMs: number): void {
     if (this.stopped) return;
-    this.timer = setTimeout(() => (this.watching = this.watch(pauseMs)), pauseMs).unref();
+    this.timer = setTimeout(() => {
+      this.watching = this.watch(pauseMs);
+    }, pauseMs).unref();
   }
 
   private async watch(pauseMs: number): Promise<void> {

@@ -32,8 +32,7 @@ describe('a charge as a document', () => {
   });
 
   it('says of a parked request why it waits', () => {
-    expect(writeChargeStatement({ state: 'parked', requestId: 'r', reason: 'no_price', detail: 'd', parkedAtMs: 0 })).toEqual({
-      state: 'parked', requestId: 'r', reason: 'no_price', detail: 'd', parkedAt: '1970-01-01T00:00:00.000Z',
-    });
+    const parked = { state: 'parked', requestId: 'r', reason: 'no_price', detail: 'd', remedy: 'Wait.' } as const;
+    expect(writeChargeStatement({ ...parked, parkedAtMs: 0 })).toEqual({ ...parked, parkedAt: '1970-01-01T00:00:00.000Z' });
   });
 });

@@ -142,6 +142,7 @@ export class ParkedRating {
       const written = await writeRerated(client, left);
       // Not new: delivered again and rated since, or the same id with another content.
       if (written.inserted < left.length) for (const row of left) written.conflicts.push(...(await writeConflicts(client, row.partition, [row])));
+      await client.query(`DELETE FROM billing.parked p USING ${GIVEN_PLACES}`, placesOf(left));
       return written;
     });
     if (result.published) outbox.notify();

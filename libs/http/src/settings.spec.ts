@@ -1,5 +1,6 @@
+import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { SettingsError, baseUrl, choice, describeSettings, documentSettings, integer, optionalText, pattern, readSettings, secret, text } from './settings.js';
+import { SettingsError, baseUrl, choice, describeSettings, documentSettings, folder, integer, optionalText, pattern, readSettings, secret, text } from './settings.js';
 import type { SettingsTable } from './settings.js';
 
 const table = {
@@ -59,6 +60,13 @@ describe('settings', () => {
     const [sentence] = sentencesOf({ CREDENTIAL: value });
     expect(sentence).toMatch(/^CREDENTIAL=… has characters/);
     expect(sentence).not.toContain(value);
+  });
+
+  it('take a folder as an absolute path, from where the user stands; ~ means nothing to them', () => {
+    const folders = { DATA: folder('Where data is kept.', '/standard') };
+    expect(readSettings(folders, {}).DATA).toBe('/standard');
+    expect(readSettings(folders, { DATA: 'one/two' }).DATA).toBe(resolve('one/two'));
+    expect(() => readSettings(folders, { DATA: '~/one' })).toThrow('only a shell replaces');
   });
 
   it('describe themselves for a terminal and for a document', () => {

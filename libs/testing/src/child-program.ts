@@ -54,7 +54,9 @@ export class ChildProgram {
 
   /** Waits until standard output matches; throws with what was printed when the program ends or the time is up. */
   async printed(pattern: RegExp, deadlineMs: number): Promise<RegExpExecArray> {
-    const found = await waitFor(() => pattern.exec(this.stdout) ?? (this.running ? undefined : { ended: true as const }), { what: `${pattern} in the output; stderr: ${this.stderr}`, deadlineMs });
+    const found = await waitFor(() => pattern.exec(this.stdout) ?? (this.running ? undefined : { ended: true as const }), { what: `${pattern} in the output`, deadlineMs }).catch((late: Error) => {
+      throw new Error(`${late.message}; standard error: ${this.stderr}`);
+    });
     if ('ended' in found) throw new Error(`the program ended before ${pattern}: ${this.stdout}\n${this.stderr}`);
     return found;
   }
