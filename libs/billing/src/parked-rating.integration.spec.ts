@@ -175,7 +175,8 @@ describe('never twice', () => {
     const holder = await database.anotherPool().connect();
     await holder.query('BEGIN; DELETE FROM billing.parked');
     const look = rating.rateAll();
-    await until(async () => (await holder.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%billing.parked%'`)).rowCount === 1);
+    // Asked outside of the holder's transaction, which sees the activity as it was when it first looked.
+    await until(async () => (await database.pool.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%billing.parked%'`)).rowCount === 1);
     await holder.query('COMMIT');
     holder.release();
     expect([await look, await usage(), await published()]).toEqual([0, [], []]);

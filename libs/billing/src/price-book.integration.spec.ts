@@ -46,6 +46,14 @@ describe('ensurePriceBook', () => {
     expect(await ensurePriceBook(database.pool, TEST_SEED, NOW_MS)).toBe(2);
   });
 
+  it("keeps to what an operator states, also when that is an older table again, and to the product's once it is gone", async () => {
+    const operator = (input: string): PriceSeed => ({ ...seedAt(input), origin: 'operator' });
+    const tables = [TEST_SEED, operator('3'), operator('4'), operator('3'), operator('3'), TEST_SEED, TEST_SEED];
+    const versions: number[] = [];
+    for (const table of tables) versions.push(await ensurePriceBook(database.pool, table, NOW_MS));
+    expect(versions).toEqual([1, 2, 3, 4, 4, 5, 5]);
+  });
+
   it('makes one version when several processes start at once', async () => {
     const pools = [database.pool, database.anotherPool(), database.anotherPool()];
     expect(await Promise.all(pools.map((pool) => ensurePriceBook(pool, TEST_SEED, NOW_MS)))).toEqual([1, 1, 1]);

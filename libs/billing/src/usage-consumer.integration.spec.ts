@@ -104,8 +104,9 @@ describe('exactly once', () => {
     const failed = consumer.handle(batch).then(() => 'committed', (error: unknown) => error);
     // The statement has its rows and waits for the cursor: now its server process goes.
     const victim = `SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO billing.usage%'`;
-    await until(async () => (await holder.query(victim)).rowCount === 1);
-    await holder.query(`SELECT pg_terminate_backend(pid) FROM (${victim}) waiting`);
+    // Asked outside of the holder's transaction, which sees the activity as it was when it first looked.
+    await until(async () => (await database.pool.query(victim)).rowCount === 1);
+    await database.pool.query(`SELECT pg_terminate_backend(pid) FROM (${victim}) waiting`);
     expect(await failed).toBeInstanceOf(Error);
     await holder.query('ROLLBACK');
     holder.release();

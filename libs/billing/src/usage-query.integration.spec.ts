@@ -44,16 +44,16 @@ function consumerAt(nowMs: number): UsageConsumer {
 /** Requests of one key over the last day, of three models: 1 token, 1,000 nano-USD and 250 ms each; past the consumer, because it would take its time. */
 async function insertMany(keyId: string, count: number): Promise<void> {
   const counts = ['cache_read', 'cache_write_5m', 'cache_write_1h', 'input_audio', 'output', 'reasoning', 'output_audio', 'output_image'].map((name) => `${name}_tokens`);
-  await database.pool.query(
-    `WITH inserted AS (
+  const partSize = 30_000;
+  const statement = `WITH inserted AS (
        INSERT INTO billing.usage (id, account_id, key_id, group_id, started_at, ended_at, count, input_tokens, ${counts.join(', ')}, multiplier_ppm,
          list_nano_usd, rated_nano_usd, hold_nano_usd, grant_nano_usd, charge_nano_usd, request_bytes, answer_bytes, status, admitted, streamed, estimated, odd, model, dialect, outcome, content_hash)
        SELECT gen_random_uuid(), $1, $1, $1, t - interval '250 ms', t, 1, 1, ${counts.map(() => '0').join(', ')}, 1000000, 1000, 1000, 1000, 1000, 1000, 10, 10, 200, true, true, false, false, 'model-' || n % 3, 'openai-chat', 'completed', ''
-       FROM generate_series(1, $2::int) AS n, LATERAL (SELECT $3::timestamptz - n * interval '86400 s' / $2::int AS t) AS ended
+       FROM generate_series($4::int + 1, $4::int + $5::int) AS n, LATERAL (SELECT $3::timestamptz - n * interval '86400 s' / $2::int AS t) AS ended
        RETURNING ${ROLLED_COLUMNS}
-     ), rolled AS (${ROLL_UP}) SELECT 1`,
-    [keyId, count, new Date(NOW_MS)],
-  );
+     ), rolled AS (${ROLL_UP}) SELECT 1`;
+  // In parts, each well within the pool's statement deadline.
+  for (let first = 0; first < count; first += partSize) await database.pool.query(statement, [keyId, count, new Date(NOW_MS), first, partSize]);
 }
 
 /** 200 requests over 30 days, of two models and two keys, a fifth of them refused; every class of tokens. */

@@ -14,6 +14,11 @@ export interface ClientAnswerOptions {
   onDrain: () => void;
 }
 
+/**
+ * The stall time is counted in so many parts: Node's own timeout begins anew when it first sees a write that is only
+ * half taken, and would make the whole time twice as long.
+ */
+const STALL_LOOKS = 4;
 /** Anthropic API, "Errors": where its SDK takes the request id from. */
 const ANTHROPIC_REQUEST_ID = 'request-id';
 
@@ -23,6 +28,8 @@ export class ClientAnswer {
   private headers: Readonly<Record<string, string>> = {};
   private framing: AnswerFraming = 'json';
   private stalled = false;
+  private stillLooks = 0;
+  private lookedAtMs = 0;
   private finished = false;
   private ended = false;
   /** The last four bytes sent, the newest lowest: whether the client is in the middle of an event. */
@@ -35,7 +42,7 @@ export class ClientAnswer {
     response.on('finish', () => (this.finished = true));
     response.on('close', () => this.closed());
     response.on('drain', () => this.drained());
-    response.on('timeout', () => this.destroy());
+    response.on('timeout', () => this.stallSeen());
     if (response.destroyed) this.closed();
   }
 
@@ -118,7 +125,25 @@ export class ClientAnswer {
   private watchStall(): void {
     if (this.stalled) return;
     this.stalled = true;
-    this.options.response.setTimeout(this.options.stallTimeoutMs);
+    this.stillLooks = 0;
+    this.lookAgain();
+  }
+
+  private lookAgain(): void {
+    this.lookedAtMs = performance.now();
+    this.options.response.setTimeout(this.lookMs);
+  }
+
+  /** Nothing was taken for one part of the stall time. Node tells nothing of progress, but then it tells this later. */
+  private stallSeen(): void {
+    const onTime = performance.now() - this.lookedAtMs < this.lookMs * 1.5;
+    this.stillLooks = onTime ? this.stillLooks + 1 : 1;
+    if (this.stillLooks >= STALL_LOOKS) this.destroy();
+    else this.lookAgain();
+  }
+
+  private get lookMs(): number {
+    return Math.ceil(this.options.stallTimeoutMs / STALL_LOOKS);
   }
 
   private drained(): void {
