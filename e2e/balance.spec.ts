@@ -146,6 +146,22 @@ describe('a stream on a small balance', () => {
     expect(truth?.outcome).toBe('client_left');
   });
 
+  it.each([
+    ['openai', 1_300],
+    ['openai', 1_700],
+    ['anthropic', 1_300],
+    ['anthropic', 1_700],
+  ] as const)('is never cut in the middle of an event: %s in events of %d tokens', async (dialect, chunkTokens) => {
+    const { key } = await deployment.standalone.tenant('1', dialect);
+    const prompt = `[[sim: output-tokens=90000 chunk-tokens=${chunkTokens} chunk-delay-ms=1]]`;
+    const answer = await deployment.call(dialect, key, { model: FLAT_MODELS[dialect], prompt, stream: true, outputLimit: 100_000 });
+    expect([answer.status, answer.cleanEnd]).toEqual([200, false]);
+    const events = answer.text.split('\n\n').filter((event) => event !== '');
+    const parsed = events.map((event) => JSON.parse(/^data: (.*)$/m.exec(event)?.[1] ?? '') as { error?: { message: string } });
+    expect(parsed.findIndex(({ error }) => error !== undefined)).toBe(events.length - 1);
+    expect(parsed.at(-1)?.error?.message).toContain('balance is used up');
+  });
+
   it('records each extension before the tokens go out that it pays for', async () => {
     const { accountId, key } = await deployment.standalone.tenant('1', 'openai');
     let received = 0;
