@@ -162,6 +162,15 @@ describe('a stream on a small balance', () => {
     expect(parsed.at(-1)?.error?.message).toContain('balance is used up');
   });
 
+  it('that comes all at once brings what is paid for, and no more', async () => {
+    const { key } = await deployment.standalone.tenant('1', 'openai');
+    const answer = await deployment.call('openai', key, flat('[[sim: output-tokens=90000 chunk-tokens=100]]', 100_000, true));
+    const tokens = tokensIn(answer.text);
+    // $1 pays for 20,000; the event in which they end is completed.
+    expect(tokens).toBeGreaterThan(19_000);
+    expect(tokens).toBeLessThanOrEqual(20_100);
+  });
+
   it('records each extension before the tokens go out that it pays for', async () => {
     const { accountId, key } = await deployment.standalone.tenant('1', 'openai');
     let received = 0;
@@ -172,7 +181,7 @@ describe('a stream on a small balance', () => {
     requestId = answer.headers.get('x-request-id') ?? '';
     let sampledAt = 0;
     for await (const bytes of answer.body as AsyncIterable<Uint8Array>) {
-      for (const [, text = ''] of Buffer.from(bytes).toString().matchAll(/"content":"([^"]*)"/g)) received += text.length / 4;
+      received += tokensIn(Buffer.from(bytes).toString());
       if (received - sampledAt < 500) continue;
       sampledAt = received;
       const [recordedNanoUsd, heldNanoUsd] = await Promise.all([extendedTo(requestId), heldNow()]);
@@ -263,6 +272,13 @@ describe('a client that leaves in the middle', () => {
 it('leaves the books in order', async () => {
   expect(await deployment.moneyFaults(OVERRULED)).toEqual([]);
 });
+
+/** Tokens of the whole pieces of content in a part of an OpenAI stream: a token of the simulator has four bytes. */
+function tokensIn(text: string): number {
+  let characters = 0;
+  for (const [, content = ''] of text.matchAll(/"content":("(?:[^"\\]|\\.)*")/g)) characters += (JSON.parse(content) as string).length;
+  return characters / 4;
+}
 
 /** The hold that the spool has on disk for a request: a record is its id, then its payload. */
 async function extendedTo(requestId: string): Promise<bigint> {

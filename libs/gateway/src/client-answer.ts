@@ -101,11 +101,16 @@ export class ClientAnswer {
     this.destroyAfterFlush();
   }
 
-  /** Ends without a clean end, once what was written has left. */
+  /**
+   * Ends without a clean end, behind what was written: the socket is ended while the body is not. A socket that is
+   * closed with bytes on their way can be reset (the client sent more, the kernel is short of memory), and a client
+   * that reads slowly would lose the error. It is destroyed when the client closes its side, or stalls.
+   */
   destroyAfterFlush(): void {
     if (this.gone) return;
     this.watchStall();
-    this.options.response.write('', () => this.destroy());
+    const { response } = this.options;
+    response.write('', () => response.socket?.end());
   }
 
   /** Ends without a clean end: what came stays a fragment. */
