@@ -65,7 +65,10 @@ describe('the other rules', () => {
 
   it('refuse a promise that nobody awaits', async () => {
     const source = 'export function close() { Promise.resolve(1); }';
-    const fired = await rulesThatFire('libs/gateway/src/index.ts', source, new ESLint({ cwd: workspaceRoot }));
+    // With CI set the parser would take types from the file on disk instead of from this text.
+    const languageOptions = { parserOptions: { disallowAutomaticSingleRunInference: true } };
+    const typed = new ESLint({ cwd: workspaceRoot, overrideConfig: { files: ['**/*.ts'], languageOptions } });
+    const fired = await rulesThatFire('libs/gateway/src/index.ts', source, typed);
     expect(fired).toContain('@typescript-eslint/no-floating-promises');
   }, 60_000);
 
