@@ -35,6 +35,7 @@ const gateway = new Gateway(
     ids: new Uuid7Source(now),
     logger,
     now,
+    monotonicNow: () => performance.now(),
   },
   { pepper: Buffer.alloc(32, 7) },
 );

@@ -12,7 +12,6 @@ export const clockReaders: readonly { prefix: string; reason: string }[] = [
 /** Logic without a spec beside it, because a spec of a neighbour or of the whole shows it: file → spec. */
 export const shownElsewhere: Readonly<Record<string, string>> = {
   'libs/gateway/src/inference-intake.ts': 'libs/gateway/src/gateway.spec.ts',
-  'libs/gateway/src/models.controller.ts': 'e2e/openai.spec.ts',
   'libs/gateway/src/usage.controller.ts': 'e2e/refusals.spec.ts',
   'libs/gateway/src/health.controller.ts': 'e2e/refusals.spec.ts',
   'libs/gateway/src/public-error.filter.ts': 'e2e/refusals.spec.ts',

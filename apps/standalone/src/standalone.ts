@@ -12,9 +12,9 @@ import { geminiProvider } from '@tokone/gemini-provider';
 import { UndiciUpstreamClient } from '@tokone/http';
 import { SpoolEventLog } from '@tokone/messaging';
 import { openaiProvider } from '@tokone/openai-provider';
-import { StartupError, explainFolderFailure, isTransient, openDatabase, openPool, runMigrations } from '@tokone/persistence';
+import { StartupError, isTransient, openDatabase, openPool, runMigrations } from '@tokone/persistence';
 import { Uuid7Source } from '@tokone/protocol';
-import { Spool, SpoolError } from '@tokone/spool';
+import { Spool } from '@tokone/spool';
 import type { Logger } from '@tokone/telemetry';
 import { logAlarms } from './alarms.js';
 import { layFoundation } from './foundation.js';
@@ -26,6 +26,7 @@ import { ensureQuickstart } from './quickstart.js';
 import type { QuickstartKeys } from './quickstart.js';
 import type { StandaloneSettings } from './settings.js';
 import { watchSpoolIdentity } from './spool-identity.js';
+import { explainStartFailure } from './start-failure.js';
 import { upstreamTargets } from './upstream-targets.js';
 import type { UpstreamTarget } from './upstream-targets.js';
 
@@ -64,7 +65,7 @@ export async function startStandalone(settings: StandaloneSettings, { logger, st
     return await start(settings, { logger, parts, databaseLost });
   } catch (error) {
     if (isTransient(error)) await delay(EXIT_NOTICE_MS, undefined, { signal: unwanted }).catch(() => undefined);
-    const reason: unknown = unwanted.aborted ? unwanted.reason : explainFailure(error, settings.TOKONE_DATA_DIR);
+    const reason: unknown = unwanted.aborted ? unwanted.reason : explainStartFailure(error, settings.TOKONE_DATA_DIR);
     await parts.close();
     throw reason;
   }
@@ -79,6 +80,8 @@ interface StartParts {
 async function start(settings: StandaloneSettings, { logger, parts, databaseLost }: StartParts): Promise<Standalone> {
   const dataFolder = settings.TOKONE_DATA_DIR;
   const now = () => Date.now();
+  /** For durations: a correction of the wall clock must not make anything older or younger. */
+  const monotonicNow = () => performance.now();
   const ids = new Uuid7Source(now);
   const { secrets, database, simulator } = await layFoundation(settings, { logger, parts });
   void database.exited.then(() => databaseLost.abort(new StartupError(`PostgreSQL ended by itself: ${join(dataFolder, 'postgres.log')} says why. Start TokOne again.`)));
@@ -86,13 +89,13 @@ async function start(settings: StandaloneSettings, { logger, parts, databaseLost
   const feature = await openAccounts({ databaseUrl: database.url, settings, secrets, parts, logger, ids });
   const targets = upstreamTargets(settings, simulator.url);
   const quickstart = await ensureQuickstart(feature, dataFolder, targets);
-  const admission = new MemoryAdmission({ balances: feature.balances, now });
+  const admission = new MemoryAdmission({ balances: feature.balances, now: monotonicNow });
   const ledger = new LedgerService({ feature, admission, view: { unposted: () => admission.unposted(2_000) }, charges: billing.chargeLog });
   const spool = parts.add('spool', await openSpool(dataFolder, { settings, logger, now }), (opened) => opened.close());
   await watchSpoolIdentity(spool, dataFolder, logger);
   const client = parts.add('upstream connections', new UndiciUpstreamClient({ connectionsPerOrigin: 16_384, connectTimeoutMs: 5_000 }), (opened) => opened.close());
   const silenceMs = settings.TOKONE_UPSTREAM_SILENCE_SECONDS * 1000;
-  const adapterOptions = { upstreams: feature.upstreams, client, now, answerTimeoutMs: 600_000, streamTimeoutMs: silenceMs, idleTimeoutMs: silenceMs };
+  const adapterOptions = { upstreams: feature.upstreams, client, now: monotonicNow, answerTimeoutMs: 600_000, streamTimeoutMs: silenceMs, idleTimeoutMs: silenceMs };
   const ports: GatewayPorts = {
     accounts: feature.directory,
     balances: { balanceOf: async (accountId) => (await feature.balances.read(accountId))?.balanceNanoUsd ?? 0n },
@@ -104,6 +107,7 @@ async function start(settings: StandaloneSettings, { logger, parts, databaseLost
     ids,
     logger,
     now,
+    monotonicNow,
   };
   const limits = { bodyBytes: settings.TOKONE_BODY_LIMIT_BYTES, referenceTokens: settings.TOKONE_REFERENCE_TOKENS, stallTimeoutMs: settings.TOKONE_STALL_SECONDS * 1000 };
   const gateway = parts.add('gateway', new Gateway(ports, { pepper: secrets.pepper, limits }), (opened) => opened.close());
@@ -153,11 +157,4 @@ async function openSpool(dataFolder: string, { settings, logger, now }: { settin
   const folder = join(dataFolder, 'spool');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   return Spool.open({ folder, now, strict: settings.TOKONE_SPOOL_STRICT === 'yes', onAlarm: (alarm) => logger.error({ ...alarm }, 'alarm: spool') });
-}
-
-/** What an operator can remove as a sentence about the data folder; a fault of our own keeps its stack. */
-function explainFailure(error: unknown, dataFolder: string): unknown {
-  if (error instanceof SpoolError) return new StartupError(error.message, { cause: error });
-  const network = error instanceof Error && 'syscall' in error && error.syscall === 'connect';
-  return network ? error : explainFolderFailure(error, dataFolder);
 }

@@ -59,6 +59,10 @@ export interface RunningDispatch {
  * Turns a request of a group into an answer of one of its upstreams. Drivers: a provider in the same process, HTTP to
  * an adapter service. The request's bytes are never changed beyond the credential, a mapped model name, the usage
  * option of a stream and an output limit.
+ *
+ * A `body` of 64 KiB or more is not referenced any more once `onHead` or `onFailure` has been called: nothing is sent
+ * again after that, and an answer may take minutes. Whoever counts the memory of running requests may count it as free
+ * from then on. The caller must not change the bytes before.
  */
 export interface Adapter {
   dispatch(head: DispatchHead, body: Buffer, handler: AnswerHandler): RunningDispatch;

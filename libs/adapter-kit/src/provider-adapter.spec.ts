@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { Upstream } from '@tokone/account-client';
 import type { UpstreamClient, UpstreamRequest } from '@tokone/http';
 import { passBody } from '@tokone/protocol';
@@ -22,7 +22,7 @@ const { facts } = passBody('openai-chat', body);
 
 /** An adapter with a clock, a directory and a client that only write down what they are asked. */
 function make() {
-  const state = { nowMs: 0, reads: [] as string[], failure: undefined as Error | undefined, sent: [] as string[], failures: [] as AdapterFailure[] };
+  const state = { nowMs: 0, reads: [] as string[], failure: undefined as Error | undefined, silent: false, sent: [] as string[], failures: [] as AdapterFailure[] };
   const client: UpstreamClient = {
     send(request: UpstreamRequest) {
       state.sent.push(request.origin);
@@ -33,6 +33,7 @@ function make() {
   const upstreamsOf = async (groupId: string): Promise<Upstream[]> => {
     state.reads.push(groupId);
     if (state.failure) throw state.failure;
+    if (state.silent) return new Promise(() => undefined);
     return [{ upstreamId: 'u', name: 'u', platform: 'openai', baseUrl: `http://${groupId}-${state.reads.length}.test`, credential: 'c', modelMapping: new Map(), priority: 0 }];
   };
   const adapter = new ProviderAdapter({ provider, upstreams: { upstreamsOf }, client, now: () => state.nowMs, answerTimeoutMs: 1, streamTimeoutMs: 1, idleTimeoutMs: 1 });
@@ -67,5 +68,42 @@ describe('the upstreams of a group', () => {
     expect([state.sent, state.failures]).toEqual([['http://a-1.test', 'http://a-1.test'], []]);
     await dispatch('b');
     expect(state.failures).toEqual([{ code: 'internal_error', sent: false, upstreamId: undefined, cause: state.failure }]);
+  });
+
+  it('are asked for once, however many requests wait for them, and again after a failure', async () => {
+    const { state, dispatch } = make();
+    await Promise.all([dispatch('a'), dispatch('a'), dispatch('b'), dispatch('a')]);
+    expect(state.reads).toEqual(['a', 'b']);
+    expect(state.sent).toHaveLength(4);
+    state.failure = new Error('no database');
+    await Promise.all([dispatch('c'), dispatch('c')]);
+    expect([state.reads, state.failures.length]).toEqual([['a', 'b', 'c'], 2]);
+    state.failure = undefined;
+    await dispatch('c');
+    expect([state.reads, state.sent.length]).toEqual([['a', 'b', 'c', 'c'], 5]);
+  });
+});
+
+describe('a directory that is silent', () => {
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('has failed after 2 s: the last upstreams are taken, or the request fails unsent', async () => {
+    const { state, dispatch } = make();
+    await dispatch('a');
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'performance', 'Date'] });
+    state.nowMs = 60_000;
+    state.silent = true;
+    await Promise.all([dispatch('a'), dispatch('b')]);
+    await jest.advanceTimersByTimeAsync(1_999);
+    expect([state.sent.length, state.failures.length]).toEqual([1, 0]);
+    await jest.advanceTimersByTimeAsync(1);
+    expect(state.sent).toEqual(['http://a-1.test', 'http://a-1.test']);
+    expect(state.failures).toMatchObject([{ code: 'internal_error', sent: false, cause: { message: expect.stringContaining('2000 ms') } }]);
+    expect(jest.getTimerCount()).toBe(0);
+    state.silent = false;
+    await dispatch('b');
+    expect(state.reads).toEqual(['a', 'a', 'b', 'b']);
   });
 });

@@ -19,15 +19,19 @@ export interface ProviderAdapterOptions {
 
 /** Upstreams of a group are asked for again after this long. */
 const UPSTREAMS_FRESH_MS = 5_000;
+/** A directory that is silent for so long has failed; requests wait for it. */
+const DIRECTORY_TIMEOUT_MS = 2_000;
 
 /** `Adapter` over one provider's HTTP API in this process. */
 export class ProviderAdapter implements Adapter {
   private readonly groups = new Map<string, { readAtMs: number; upstreams: readonly Upstream[] }>();
+  /** Questions under way, at most one for a group. */
+  private readonly questions = new Map<string, Promise<readonly Upstream[]>>();
 
   constructor(private readonly options: ProviderAdapterOptions) {}
 
   dispatch(head: DispatchHead, body: Buffer, handler: AnswerHandler): RunningDispatch {
-    const running = new ProviderDispatch({ head, body, handler, ...this.options });
+    const running = new ProviderDispatch({ head, handler, ...this.options }, body);
     const known = this.groups.get(head.groupId);
     if (known && this.options.now() - known.readAtMs < UPSTREAMS_FRESH_MS) running.begin(known.upstreams);
     else void this.readThenBegin(head.groupId, running);
@@ -37,8 +41,7 @@ export class ProviderAdapter implements Adapter {
   private async readThenBegin(groupId: string, running: ProviderDispatch): Promise<void> {
     let upstreams: readonly Upstream[];
     try {
-      upstreams = await this.options.upstreams.upstreamsOf(groupId);
-      this.groups.set(groupId, { readAtMs: this.options.now(), upstreams });
+      upstreams = await this.ask(groupId);
     } catch (cause) {
       const stale = this.groups.get(groupId);
       if (!stale) return running.failUnsent(cause);
@@ -46,4 +49,27 @@ export class ProviderAdapter implements Adapter {
     }
     running.begin(upstreams);
   }
+
+  /** However many requests wait for a group, the directory hears one question. */
+  private ask(groupId: string): Promise<readonly Upstream[]> {
+    const asked = this.questions.get(groupId);
+    if (asked) return asked;
+    const question = this.read(groupId).finally(() => this.questions.delete(groupId));
+    this.questions.set(groupId, question);
+    return question;
+  }
+
+  private async read(groupId: string): Promise<readonly Upstream[]> {
+    const upstreams = await inTime(this.options.upstreams.upstreamsOf(groupId));
+    this.groups.set(groupId, { readAtMs: this.options.now(), upstreams });
+    return upstreams;
+  }
+}
+
+/** An answer that comes later is dropped: a newer question may have been answered before it. */
+function inTime(answer: Promise<readonly Upstream[]>): Promise<readonly Upstream[]> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`the directory of upstreams did not answer within ${DIRECTORY_TIMEOUT_MS} ms`)), DIRECTORY_TIMEOUT_MS);
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }

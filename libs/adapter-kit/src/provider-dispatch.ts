@@ -7,7 +7,6 @@ import type { ProviderAdapterOptions } from './provider-adapter.js';
 
 interface ProviderDispatchOptions extends ProviderAdapterOptions {
   head: DispatchHead;
-  body: Buffer;
   handler: AnswerHandler;
 }
 
@@ -38,7 +37,11 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
   /** The beginning of that stream; a provider may send it in pieces. */
   private firstBytes: Buffer = EMPTY;
 
-  constructor(private readonly options: ProviderDispatchOptions) {}
+  /** `body` is let go of before the handler hears that nothing will be sent any more. */
+  constructor(
+    private readonly options: ProviderDispatchOptions,
+    private body: Buffer | undefined,
+  ) {}
 
   begin(upstreams: readonly Upstream[]): void {
     this.upstreams = upstreams;
@@ -64,7 +67,7 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
   abort(): void {
     if (this.ended) return;
     this.leaveAttempt();
-    this.ended = true;
+    this.end();
     this.options.handler.onFailure({ code: 'aborted', sent: this.sent, upstreamId: this.current?.upstreamId, cause: undefined });
   }
 
@@ -85,7 +88,7 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
   onEnd(): void {
     this.commitWaiting();
     if (this.ended) return;
-    this.ended = true;
+    this.end();
     this.options.handler.onEnd();
   }
 
@@ -109,7 +112,7 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     if (!upstream) return;
     let request: UpstreamRequest;
     try {
-      request = this.requestTo(upstream);
+      request = this.requestTo(upstream, this.body ?? EMPTY);
     } catch (cause) {
       // An upstream that is set up wrongly must not take the others with it.
       return this.onError('connect', false, cause);
@@ -136,8 +139,8 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     if (this.paused) exchange.pause();
   }
 
-  private requestTo(upstream: Upstream): UpstreamRequest {
-    const { provider, head, body: original } = this.options;
+  private requestTo(upstream: Upstream, original: Buffer): UpstreamRequest {
+    const { provider, head } = this.options;
     const model = upstream.modelMapping.get(head.model) ?? head.model;
     const body = editBody(original, head.facts, {
       ...(head.facts.model !== undefined && model !== head.model && { model }),
@@ -189,6 +192,7 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
 
   private commit(status: number, headers: Record<string, string | string[] | undefined>): void {
     this.committed = true;
+    this.body = undefined;
     const { provider, handler } = this.options;
     // Refused rather than relayed: the answer could not be metered.
     const encoding = firstOf(headers['content-encoding']);
@@ -206,9 +210,14 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     });
   }
 
+  private end(): void {
+    this.ended = true;
+    this.body = undefined;
+  }
+
   private fail(code: 'upstream_failed' | 'upstream_timeout' | 'no_upstream' | 'internal_error', cause: unknown): void {
     if (this.ended) return;
-    this.ended = true;
+    this.end();
     this.options.handler.onFailure({ code, sent: this.sent, upstreamId: this.current?.upstreamId, cause });
   }
 }

@@ -21,7 +21,7 @@ export interface RatedStatement {
   errorCode: string | null;
   /** The tokens are our own count, not the provider's. */
   estimated: boolean;
-  /** The provider's numbers did not add up. */
+  /** The provider's numbers did not add up, or the times of the request could not be true. */
   odd: boolean;
   tokens: TokenUsage;
   units: Record<string, number>;

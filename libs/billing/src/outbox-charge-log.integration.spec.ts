@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { RatedCharge } from '@tokone/events';
+import { CatchUpError } from '@tokone/messaging';
 import type { Consumption } from '@tokone/messaging';
 import { startBillingDatabase, until } from './fixtures/billing-database.js';
 import type { BillingDatabase } from './fixtures/billing-database.js';
@@ -166,7 +167,7 @@ describe('the outbox', () => {
     const door = gate();
     const consumption = await consume(() => door.wait());
     await until(() => door.reached);
-    await expect(consumption.caughtUp(100)).rejects.toThrow('not posted within 100 ms');
+    await expect(consumption.caughtUp(100)).rejects.toBeInstanceOf(CatchUpError);
     door.open();
     await consumption.caughtUp(5_000);
   });

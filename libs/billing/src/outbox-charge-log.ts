@@ -1,4 +1,5 @@
 import type { RatedCharge } from '@tokone/events';
+import { CatchUpError } from '@tokone/messaging';
 import type { ChargeLog, Consumption } from '@tokone/messaging';
 import { inTransaction } from '@tokone/persistence';
 import type { Pool, PoolClient } from '@tokone/persistence';
@@ -70,7 +71,7 @@ class OutboxConsumption implements Consumption {
       if (left.rowCount === 0) return;
       await signal.wait(signal.given, CAUGHT_UP_POLL_MS, deadline);
     }
-    throw new Error(`the outbox was not posted within ${deadlineMs} ms`);
+    throw new CatchUpError(`the outbox was not posted within ${deadlineMs} ms`);
   }
 
   async stop(): Promise<void> {

@@ -112,6 +112,17 @@ describe('an event that is parked for want of a price', () => {
       raw = convert_to(jsonb_set(convert_from(raw, 'UTF8')::jsonb, '{endedAtMs}', to_jsonb(${event.endedAtMs} - 90 * 86400000::bigint))::text, 'UTF8')`);
     await statePrices();
     expect(await rating.rateAll()).toBe(1);
+    expect(await select('SELECT odd FROM billing.usage')).toEqual([{ odd: false }]);
+  });
+
+  it('is charged when it ended in the future, as one of the time when it was parked, marked odd, with an alarm', async () => {
+    const event = unpriced({ endedAtMs: Date.now() + 900 * 86_400_000 });
+    await consumer.handle(batchOf([event]));
+    const parked = await select('SELECT parked_at FROM billing.parked');
+    await statePrices();
+    expect(await rating.rateAll()).toBe(1);
+    expect(await select('SELECT odd, ended_at AS parked_at FROM billing.usage')).toEqual([{ odd: true, ...parked[0] }]);
+    expect(log.lines.filter(({ level }) => level === 'error').at(-1)).toMatchObject({ fields: { id: event.id, endedAtMs: event.endedAtMs, count: 1 } });
   });
 
   it('stays parked when it names no version of the price book', async () => {
@@ -122,7 +133,7 @@ describe('an event that is parked for want of a price', () => {
   });
 
   it('stays parked when it is parked for another reason', async () => {
-    await consumer.handle(batchOf([unpriced({ endedAtMs: NOW_MS + 900 * 86_400_000 })]));
+    await consumer.handle(batchOf([unpriced({ tokens: { input: 2 ** 41 } })]));
     await statePrices();
     expect(await rating.rateAll()).toBe(0);
     expect(await parkedIds()).toHaveLength(1);

@@ -6,6 +6,7 @@ import type { PriceSnapshot } from '@tokone/pricing';
 import { plainArray } from './array-literal.js';
 import type { BillingLog } from './billing-log.js';
 import { blamesRecord } from './database-refusal.js';
+import { judgeTimes, reportClockFaults } from './event-times.js';
 import type { OutboxSignal } from './outbox-signal.js';
 import type { LocalPriceBook } from './price-book.js';
 import { REASONS_OF_PRICE, rateEvent } from './rate-event.js';
@@ -137,8 +138,9 @@ export class ParkedRating {
 
   private async commit(rows: readonly PricedRow[]): Promise<number> {
     const { pool, outbox, log } = this.parts;
+    let left: PricedRow[] = [];
     const result = await inTransaction(pool, async (client) => {
-      const left = await lockParked(client, rows);
+      left = await lockParked(client, rows);
       const written = await writeRerated(client, left);
       // Not new: delivered again and rated since, or the same id with another content.
       if (written.inserted < left.length) for (const row of left) written.conflicts.push(...(await writeConflicts(client, row.partition, [row])));
@@ -146,6 +148,7 @@ export class ParkedRating {
       return written;
     });
     if (result.published) outbox.notify();
+    if (result.inserted > 0) reportClockFaults(log, left);
     for (const { row, ratedContentHash } of result.conflicts)
       log.error({ id: row.event.id, ratedContentHash }, 'a parked event has the id of a rated one and another content');
     return result.inserted;
@@ -196,11 +199,12 @@ function priceIdsFor({ priceId, model }: UsageRecorded, versions: VersionsByMode
 
 function rateWithFirst(row: ParkedRow, event: UsageRecorded, prices: readonly PriceSnapshot[]): PricedRow | undefined {
   for (const price of prices) {
-    // Seen when it was parked: waiting for a price has not made it absurdly old.
-    const amounts = rateEvent(event, price, row.parked_at.getTime());
+    const amounts = rateEvent(event, price);
     if (amounts.kind === 'parked') continue;
     const place = { raw: row.raw.toString(), partition: row.log_partition, offset: row.log_offset };
-    return { event: { ...event, priceId: price.id }, contentHash: row.content_hash, amounts, ...place };
+    // Seen when it was parked: waiting for a price has not made it absurdly old.
+    const judged = judgeTimes({ ...event, priceId: price.id }, row.parked_at.getTime());
+    return { ...judged, contentHash: row.content_hash, amounts, ...place };
   }
   return undefined;
 }

@@ -3,7 +3,7 @@ import { PPM_ONE, UnpricedError, rateUsage, readServiceTier } from '@tokone/pric
 import type { PriceSnapshot, RateInput } from '@tokone/pricing';
 import { TOKEN_CLASSES } from '@tokone/protocol';
 
-export const PARK_REASONS = ['no_price', 'unpriced', 'absurd_count', 'absurd_time', 'absurd_amount', 'refused_with_usage'] as const;
+export const PARK_REASONS = ['no_price', 'unpriced', 'absurd_count', 'absurd_amount', 'refused_with_usage'] as const;
 export type ParkReason = (typeof PARK_REASONS)[number];
 /** Those that a later version of the price book can end. */
 export const REASONS_OF_PRICE: readonly ParkReason[] = ['no_price', 'unpriced'];
@@ -30,8 +30,6 @@ export interface Parked {
 
 /** No model takes or gives as much in one request. */
 const MAX_COUNT = 2 ** 40;
-const OLDEST_MS = 35 * 24 * 60 * 60 * 1000;
-const CLOCK_SKEW_MS = 5 * 60 * 1000;
 /** The wire form of money has 18 digits. */
 const MAX_AMOUNT_NANO_USD = 10n ** 18n - 1n;
 
@@ -40,8 +38,8 @@ const MAX_AMOUNT_NANO_USD = 10n ** 18n - 1n;
  * recompute it. An estimated event is rated like any other, on its tokens. A refused request and one that used
  * nothing cost 0, without a price.
  */
-export function rateEvent(event: UsageRecorded, price: PriceSnapshot | undefined, nowMs: number): RatedAmounts | Parked {
-  const absurdity = findAbsurdity(event, nowMs);
+export function rateEvent(event: UsageRecorded, price: PriceSnapshot | undefined): RatedAmounts | Parked {
+  const absurdity = findAbsurdity(event);
   if (absurdity) return absurdity;
   if (!usedAnything(event)) return amounts(event, 0n, 0n);
   if (event.outcome === 'refused') return parked('refused_with_usage', 'a refused request carries tokens or units');
@@ -69,9 +67,7 @@ function amounts(event: UsageRecorded, listNanoUsd: bigint, ratedNanoUsd: bigint
   return { kind: 'rated', listNanoUsd, ratedNanoUsd, chargeNanoUsd, disagreement };
 }
 
-function findAbsurdity(event: UsageRecorded, nowMs: number): Parked | undefined {
-  if (!(event.endedAtMs >= nowMs - OLDEST_MS && event.endedAtMs <= nowMs + CLOCK_SKEW_MS))
-    return parked('absurd_time', `ended at ${event.endedAtMs} ms, seen at ${nowMs} ms`);
+function findAbsurdity(event: UsageRecorded): Parked | undefined {
   for (const tokenClass of TOKEN_CLASSES) {
     if (!isCount(event.tokens[tokenClass])) return parked('absurd_count', `${tokenClass}: ${event.tokens[tokenClass]}`);
   }

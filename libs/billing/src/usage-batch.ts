@@ -2,6 +2,7 @@ import type { UsageRecorded } from '@tokone/events';
 import type { LogBatch, LogRecord } from '@tokone/messaging';
 import type { PriceSnapshot } from '@tokone/pricing';
 import { hashContent } from './content-hash.js';
+import { judgeTimes } from './event-times.js';
 import { rateEvent } from './rate-event.js';
 import type { Parked } from './rate-event.js';
 import type { UsageRow } from './usage-row.js';
@@ -70,9 +71,9 @@ function sortRecord(
   if (!UUID.test(event.id)) return { reason: 'its id is not a UUID', raw, offset };
   try {
     const contentHash = hashContent(event);
-    const rated = rateEvent(event, priceOf(event, prices), nowMs);
+    const rated = rateEvent(event, priceOf(event, prices));
     if (rated.kind === 'parked') return { id: event.id, contentHash, parked: rated, raw, offset };
-    return { event, contentHash, raw, offset, amounts: rated };
+    return { ...judgeTimes(event, nowMs), contentHash, raw, offset, amounts: rated };
   } catch (error) {
     // One record that we cannot handle must not hold up all that follow it.
     return { reason: error instanceof Error ? error.message : String(error), raw, offset };

@@ -180,12 +180,12 @@ describe('what cannot be charged', () => {
   it('parks what is unpriced or absurd with its bytes, charges the rest, and moves on', async () => {
     const good = usageEvent();
     const unpriced = usageEvent({ units: { maps: 1 } });
-    const batch = batchOf([unpriced, usageEvent({ priceId: '9/gone' }), good, usageEvent({ endedAtMs: NOW_MS + 86_400_000 })]);
+    const batch = batchOf([unpriced, usageEvent({ priceId: '9/gone' }), good, usageEvent({ tokens: { input: 2 ** 41 } })]);
     await consumer.handle(batch);
     await consumer.handle(batch);
     expect((await published()).map(({ id }) => id)).toEqual([good.id]);
     const { rows } = await database.pool.query<{ id: string; reason: string; raw: Buffer }>('SELECT id, reason, raw FROM billing.parked');
-    expect(rows.map(({ reason }) => reason).sort()).toEqual(['absurd_time', 'no_price', 'unpriced']);
+    expect(rows.map(({ reason }) => reason).sort()).toEqual(['absurd_count', 'no_price', 'unpriced']);
     expect(rows.find(({ id }) => id === unpriced.id)?.raw.toString()).toBe(batch.records[0]?.raw);
     expect(await consumer.cursor('spool')).toBe(4n);
   });
@@ -201,7 +201,21 @@ describe('what cannot be charged', () => {
       now: () => NOW_MS + 90 * 86_400_000,
     });
     await later.handle(batchOf([event]));
-    expect(await countOf('parked')).toBe(0);
+    expect([await countOf('parked'), log.alarms()]).toEqual([0, []]);
+  });
+
+  it.each([
+    ['ended in the future as one of now', NOW_MS + 86_400_000, NOW_MS],
+    ['ended too long ago to be true as what it says', NOW_MS - 36 * 86_400_000, NOW_MS - 36 * 86_400_000],
+  ])('charges a request that %s, once, marked odd, with an alarm that names it', async (_case, endedAtMs, storedAtMs) => {
+    const event = usageEvent({ startedAtMs: endedAtMs - 2_000, firstByteAtMs: endedAtMs - 1_000, endedAtMs });
+    await consumer.handle(batchOf([event, usageEvent()]));
+    await consumer.handle(batchOf([event]));
+    expect((await published()).find(({ id }) => id === event.id)).toMatchObject({ chargeNanoUsd: '1000000' });
+    const { rows } = await database.pool.query('SELECT odd, ended_at, charge_nano_usd FROM billing.usage WHERE id = $1', [event.id]);
+    expect(rows).toEqual([{ odd: true, ended_at: new Date(storedAtMs), charge_nano_usd: 1_000_000n }]);
+    expect([await countOf('usage'), await countOf('parked'), await countOf('conflict')]).toEqual([2, 0, 0]);
+    expect(log.lines.filter(({ level }) => level === 'error')).toMatchObject([{ fields: { id: event.id, endedAtMs, seenAtMs: NOW_MS, count: 1 } }]);
   });
 
   it('keeps a record that cannot be read, with its bytes, and moves on', async () => {

@@ -3,6 +3,7 @@ import { inTransaction } from '@tokone/persistence';
 import type { Pool, PoolClient } from '@tokone/persistence';
 import type { BillingLog } from './billing-log.js';
 import { blamesRecord } from './database-refusal.js';
+import { reportClockFaults } from './event-times.js';
 import type { OutboxSignal } from './outbox-signal.js';
 import type { LocalPriceBook } from './price-book.js';
 import { priceIdsOf, sortBatch } from './usage-batch.js';
@@ -83,6 +84,8 @@ export class UsageConsumer implements LogConsumer {
     const [first] = disagreements;
     // One line a batch: whatever is wrong may be wrong for every request.
     if (first) log.error({ ...disagreementFields(first), count: disagreements.length }, 'gateway and billing rate a request differently');
+    // A log that is read again from far back holds old events, all of them rated in their time.
+    if (result.inserted > 0) reportClockFaults(log, batch.rows);
     for (const { row, ratedContentHash } of result.conflicts)
       log.error({ id: row.event.id, partition, offset: `${row.offset}`, ratedContentHash }, 'an id that is rated came again with another content');
     for (const { id, parked, offset } of batch.parked)

@@ -1,11 +1,14 @@
 import type { UsageRecorded } from '@tokone/events';
 import { plainArray, textArray } from './array-literal.js';
+import type { ClockFault } from './event-times.js';
 import type { RatedAmounts } from './rate-event.js';
 
 /** A rated request on its way into the table. */
 export interface UsageRow {
+  /** With times that our clock believes, see `judgeTimes`. */
   event: UsageRecorded;
-  /** Hex, see `hashContent`. */
+  clockFault: ClockFault | undefined;
+  /** Hex, of the event as it came, see `hashContent`. */
   contentHash: string;
   /** The record as it came, and where: for the conflict table, should it be one. */
   raw: string;

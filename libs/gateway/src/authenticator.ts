@@ -38,6 +38,11 @@ export class Authenticator {
   }
 }
 
+/** For what costs money or tells what could be bought; what was used stays visible to a suspended account. */
+export function requireActiveAccount({ accountStatus }: KeyRecord): void {
+  if (accountStatus !== 'active') throw new GatewayError('account_suspended', 'This account is suspended. Ask the operator.');
+}
+
 function checkState(record: KeyRecord): KeyRecord {
   if (record.status === 'disabled') throw new GatewayError('disabled_key', 'This API key was disabled. Use another key or create one.');
   return record;

@@ -31,6 +31,8 @@ export class ClientAnswer {
   private stillLooks = 0;
   private lookedAtMs = 0;
   private finished = false;
+  private closedAlready = false;
+  private onClosed: (() => void) | undefined;
   private ended = false;
   /** The last four bytes sent, the newest lowest: whether the client is in the middle of an event. */
   private tail = 0;
@@ -110,12 +112,16 @@ export class ClientAnswer {
     if (this.gone) return;
     this.watchStall();
     const { response } = this.options;
-    response.write('', () => response.socket?.end());
+    if (response.chunkedEncoding) response.write('', () => response.socket?.end());
+    else response.write('', () => this.destroy());
   }
 
   /** Ends without a clean end: what came stays a fragment. */
   destroy(): void {
-    this.options.response.destroy();
+    const { response } = this.options;
+    // Without chunks the end of the connection is the end of the body: only a reset tells the client that it was cut.
+    if (response.headersSent && !response.chunkedEncoding) response.socket?.resetAndDestroy();
+    else response.destroy();
   }
 
   private writeHead(contentLength: number | undefined): void {
@@ -159,7 +165,15 @@ export class ClientAnswer {
     if (!this.ended) this.options.onDrain();
   }
 
+  /** Calls back once the response has been closed, its last bytes handed over or given up: at once when that was before. */
+  whenClosed(onClosed: () => void): void {
+    if (this.closedAlready) onClosed();
+    else this.onClosed = onClosed;
+  }
+
   private closed(): void {
+    this.closedAlready = true;
+    this.onClosed?.();
     if (this.gone || this.finished) return;
     this.gone = true;
     this.options.onGone();

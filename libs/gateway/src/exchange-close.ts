@@ -10,8 +10,16 @@ const SETTLE_RETRY_MS = 500;
 /** Until then admission has either answered or lost the hold to its lease. */
 const SETTLE_GIVE_UP_MS = 15 * 60_000;
 
-/** Settles an exchange, writes its CLOSE record, and lets the client see the end once the record is in the spool. */
+/** Settles an exchange, writes its CLOSE record, and lets the client see the end once the record is in the spool. Never rejects. */
 export async function closeExchange(exchange: Exchange): Promise<void> {
+  try {
+    await settleAndClose(exchange);
+  } catch (error) {
+    closed(exchange, error);
+  }
+}
+
+async function settleAndClose(exchange: Exchange): Promise<void> {
   const { request, context } = exchange;
   const { logger, spool } = context.ports;
   const usage = measureUsage({
@@ -23,12 +31,8 @@ export async function closeExchange(exchange: Exchange): Promise<void> {
     price: request.plan.price,
   });
   const grantNanoUsd = await settle(exchange, costOf(exchange, usage));
-  try {
-    spool.append(SPOOL_RECORD.close, request.requestId, writeUsageRecorded(closeEvent(exchange, usage, grantNanoUsd)));
-    spool.written({ spooled: (error) => closed(exchange, error) });
-  } catch (error) {
-    closed(exchange, error);
-  }
+  spool.append(SPOOL_RECORD.close, request.requestId, writeUsageRecorded(closeEvent(exchange, usage, grantNanoUsd)));
+  spool.written({ spooled: (error) => closed(exchange, error) });
   if (usage.odd) logger.warn({ requestId: request.requestId, model: request.plan.model }, 'reported usage does not add up');
 }
 
@@ -36,16 +40,22 @@ export async function closeExchange(exchange: Exchange): Promise<void> {
 function closed(exchange: Exchange, error: unknown): void {
   if (error !== undefined && error !== null) {
     exchange.context.ports.logger.error({ requestId: exchange.request.requestId, cause: String(error) }, 'CLOSE could not be written');
-    exchange.error ??= new GatewayError('spool_unavailable', 'The usage of this answer could not be recorded, so it ends here.');
+    exchange.error ??= notRecorded(error);
   }
   exchange.finish();
+}
+
+export function notRecorded(cause: unknown): GatewayError {
+  return new GatewayError('spool_unavailable', 'The usage of this answer cannot be recorded, so it ends here. Send the request again.', { cause });
 }
 
 /** What could not be rated is settled at its whole hold: billing parks it, and a later price never needs more. */
 function costOf(exchange: Exchange, usage: MeasuredUsage): bigint {
   const { price } = exchange.request.plan;
   try {
-    return rateUsage(price, { tokens: usage.tokens, units: usage.units, tier: usage.tier, multiplierPpm: exchange.request.key.multiplierPpm }).amountNanoUsd;
+    const { amountNanoUsd } = rateUsage(price, { tokens: usage.tokens, units: usage.units, tier: usage.tier, multiplierPpm: exchange.request.key.multiplierPpm });
+    // More was read than the hold paid for, and that part never left: a top-up in this moment must not pay for it.
+    return exchange.outcome === 'balance_exhausted' && amountNanoUsd > exchange.watch.held ? exchange.watch.held : amountNanoUsd;
   } catch (error) {
     exchange.context.ports.logger.error({ requestId: exchange.request.requestId, priceId: price.id, cause: String(error) }, 'usage cannot be rated');
     return exchange.watch.held;

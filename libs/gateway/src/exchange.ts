@@ -1,18 +1,19 @@
 import type { KeyRecord } from '@tokone/account-client';
-import type { AdapterFailure, AnswerHandler, AnswerHead, RunningDispatch } from '@tokone/adapter-kit';
+import type { AdapterFailure, AnswerHandler, AnswerHead } from '@tokone/adapter-kit';
 import type { UsageOutcome } from '@tokone/events';
 import { SPOOL_RECORD } from '@tokone/events';
 import { GatewayError, scanAnswer } from '@tokone/protocol';
 import type { AnswerFraming, AnswerScanner, BodyFacts, Dialect } from '@tokone/protocol';
 import type { ClientAnswer } from './client-answer.js';
-import { closeExchange } from './exchange-close.js';
+import { closeExchange, notRecorded } from './exchange-close.js';
 import type { GatewayLimits, GatewayPorts } from './gateway-context.js';
 import { HoldKeeper } from './hold-keeper.js';
 import { HoldWatch } from './hold-watch.js';
-import { outputTokens } from './measured-usage.js';
+import { outputTokens, tokensReadSoFar } from './measured-usage.js';
 import type { RequestPlan } from './request-plan.js';
 import type { RunningExchanges } from './running-exchanges.js';
 import { UnpaidOutput } from './unpaid-output.js';
+import { UpstreamFlow } from './upstream-flow.js';
 import { failureOf, passesThrough, refusalOf } from './upstream-refusal.js';
 
 /** An admitted request: the hold is taken, OPEN is not written yet. */
@@ -29,6 +30,8 @@ export interface AdmittedRequest {
   headers: readonly string[];
   requestBytes: number;
   startedAtMs: number;
+  /** The body is no longer in memory. Idempotent. */
+  releaseBody: () => void;
 }
 
 export interface ExchangeContext {
@@ -64,7 +67,7 @@ export class Exchange implements AnswerHandler {
   outcome: UsageOutcome = 'completed';
   error: GatewayError | undefined;
   closing = false;
-  private dispatch: RunningDispatch | undefined;
+  private readonly flow = new UpstreamFlow();
   private framing: AnswerFraming;
   private reads: Buffer[] = [];
   private turnQueued = false;
@@ -76,7 +79,6 @@ export class Exchange implements AnswerHandler {
   private readonly keeper: HoldKeeper;
   private readonly unpaid = new UnpaidOutput();
   private unsent: Buffer[] = [];
-  private pausedFor = { client: false, gate: false };
   private progressTokens = 0;
   private progressAtMs = 0;
   private absentTimer: NodeJS.Timeout | undefined;
@@ -96,7 +98,7 @@ export class Exchange implements AnswerHandler {
       requestId: request.requestId,
       admission: context.ports.admission,
       spool: context.ports.spool,
-      now: context.ports.now,
+      now: context.ports.monotonicNow,
       tokens: () => outputTokens(this.scanner),
       onPaid: () => this.letPaidGo(),
       onExhausted: () => this.exhausted(),
@@ -104,13 +106,13 @@ export class Exchange implements AnswerHandler {
     });
   }
 
-  /** OPEN is in the spool: sends the request. `body` is not kept. */
+  /** OPEN is in the spool: sends the request. The body is given back with its answer's head, or its failure. */
   start(body: Buffer): void {
     const { request, context } = this;
     context.running.add(this);
     const adapter = context.ports.adapters.get(request.key.platform);
     if (!adapter) return this.close('gateway_failed', new GatewayError('no_upstream', `Group "${request.key.groupName}" has no adapter here.`));
-    this.dispatch = adapter.dispatch(
+    const dispatch = adapter.dispatch(
       {
         requestId: request.requestId,
         groupId: request.key.groupId,
@@ -125,11 +127,14 @@ export class Exchange implements AnswerHandler {
       body,
       this,
     );
+    this.flow.begin(dispatch);
+    if (this.closing) dispatch.abort();
     if (this.answer.gone) this.clientLeft();
   }
 
   onHead(head: AnswerHead): void {
     this.head = head;
+    this.request.releaseBody();
     if (head.status >= 400) {
       this.refusal = [];
       return;
@@ -156,6 +161,7 @@ export class Exchange implements AnswerHandler {
   }
 
   onEnd(): void {
+    this.flow.end();
     this.turn();
     if (this.closing) return;
     if (this.refusal) return this.closeRefused();
@@ -166,6 +172,7 @@ export class Exchange implements AnswerHandler {
   }
 
   onFailure(failure: AdapterFailure): void {
+    this.flow.end();
     this.turn();
     if (this.closing) return;
     if (failure.cause !== undefined) this.logUpstreamTrouble(failure);
@@ -175,7 +182,7 @@ export class Exchange implements AnswerHandler {
 
   /** The client takes bytes again. */
   clientDrained(): void {
-    this.pause('client', false);
+    this.flow.pause('client', false);
   }
 
   /** The client went away: the answer is read on and charged, within limits; nothing is extended any more. */
@@ -188,8 +195,7 @@ export class Exchange implements AnswerHandler {
     const { running, limits } = this.context;
     if (!running.enterAbsence(limits.maxAbsent)) return this.close('client_left', undefined);
     this.absentTimer = setTimeout(() => this.close('client_left', undefined), limits.absentTimeoutMs);
-    this.pausedFor = { client: false, gate: false };
-    this.dispatch?.resume();
+    this.flow.resume();
   }
 
   /** The gateway stops: what was delivered is charged, the client is told. */
@@ -197,13 +203,21 @@ export class Exchange implements AnswerHandler {
     this.close('gateway_failed', new GatewayError('not_ready', 'TokOne is stopping and had to end this answer. Send the request again.', { retryAfterSeconds: 5 }));
   }
 
-  /** Something of ours broke. */
   fail(error: GatewayError): void {
     this.close('gateway_failed', error);
   }
 
+  /** Looks at what was read. Nothing that breaks here may take the other requests of the process along. */
   turn(): void {
     this.turnQueued = false;
+    try {
+      this.takeReads();
+    } catch (cause) {
+      this.fail(new GatewayError('internal_error', 'TokOne failed while it passed this answer on. Send the request again.', { cause }));
+    }
+  }
+
+  private takeReads(): void {
     const { reads } = this;
     if (reads.length === 0 || this.closing) return;
     this.reads = [];
@@ -222,6 +236,7 @@ export class Exchange implements AnswerHandler {
     this.keeper.keepAhead();
     if (this.closing) return;
     if (scanner.complete) this.close('completed', undefined);
+    else if (scanner.overheld) this.close('upstream_failed', failureOf('upstream_failed', true));
     else if (scanner.errored && this.framing !== 'json') this.closeErrored();
     else this.pass(scanner.takeReady());
   }
@@ -256,7 +271,7 @@ export class Exchange implements AnswerHandler {
     const tokens = outputTokens(this.scanner);
     if (this.watch.pays(tokens)) return this.forward(slices);
     this.unpaid.add(tokens, slices);
-    if (this.unpaid.bytes > MAX_WAITING_BYTES) this.pause('gate', true);
+    if (this.unpaid.bytes > MAX_WAITING_BYTES) this.flow.pause('gate', true);
   }
 
   private letPaidGo(): void {
@@ -275,8 +290,9 @@ export class Exchange implements AnswerHandler {
     this.waiting.push(...slices);
     for (const slice of slices) this.waitingBytes += slice.length;
     this.recordProgress();
+    if (this.closing) return;
     if (this.gates === 0) this.flush();
-    else if (this.waitingBytes > MAX_WAITING_BYTES) this.pause('gate', true);
+    else if (this.waitingBytes > MAX_WAITING_BYTES) this.flow.pause('gate', true);
   }
 
   /** The first record stands before the first byte leaves; later ones only keep a crash's loss small. */
@@ -285,19 +301,18 @@ export class Exchange implements AnswerHandler {
     const tokens = outputTokens(this.scanner);
     if (this.delivered && tokens - this.progressTokens < PROGRESS_TOKENS && nowMs - this.progressAtMs < PROGRESS_MS) return;
     const { spool } = this.context.ports;
-    const reported = this.scanner?.usage?.tokens;
-    const progress = { tokens: { ...(reported ?? { input: this.request.plan.input.estimatedTokens }), output: tokens }, status: this.head?.status ?? 200 };
-    spool.append(SPOOL_RECORD.progress, this.request.requestId, JSON.stringify(progress));
+    const progress = { tokens: tokensReadSoFar(this.scanner, this.request.plan.input.estimatedTokens), status: this.head?.status ?? 200 };
+    try {
+      spool.append(SPOOL_RECORD.progress, this.request.requestId, JSON.stringify(progress));
+    } catch (cause) {
+      return this.fail(notRecorded(cause));
+    }
     this.progressTokens = tokens;
     this.progressAtMs = nowMs;
     if (this.delivered) return;
     this.delivered = true;
-    this.closeGate();
-    spool.written({ spooled: (error) => (error ? this.fail(notRecorded(error)) : this.openGate()) });
-  }
-
-  private closeGate(): void {
     this.gates++;
+    spool.written({ spooled: (error) => (error ? this.fail(notRecorded(error)) : this.openGate()) });
   }
 
   private openGate(): void {
@@ -307,8 +322,8 @@ export class Exchange implements AnswerHandler {
 
   private flush(): void {
     const slices = this.takeWaiting();
-    if (slices.length > 0 && !this.answer.write(slices)) this.pause('client', true);
-    this.pause('gate', this.unpaid.bytes > MAX_WAITING_BYTES);
+    if (slices.length > 0 && !this.answer.write(slices)) this.flow.pause('client', true);
+    this.flow.pause('gate', this.unpaid.bytes > MAX_WAITING_BYTES);
   }
 
   /** Bytes that were released but have not left; the end of an answer takes them along. */
@@ -323,16 +338,6 @@ export class Exchange implements AnswerHandler {
     this.waitingBytes = 0;
   }
 
-  private pause(reason: 'client' | 'gate', on: boolean): void {
-    if (this.pausedFor[reason] === on) return;
-    const before = this.pausedFor.client || this.pausedFor.gate;
-    this.pausedFor[reason] = on;
-    const after = this.pausedFor.client || this.pausedFor.gate;
-    if (after === before) return;
-    if (after) this.dispatch?.pause();
-    else this.dispatch?.resume();
-  }
-
   // ---- the end
 
   /** Ends the exchange: settle, CLOSE, then the last bytes. Only the first call counts. */
@@ -343,9 +348,9 @@ export class Exchange implements AnswerHandler {
     this.error = error;
     this.keeper.end();
     if (error) this.keepFromClient(outcome);
-    // A whole answer's connection is left to end by itself, so that it can serve again.
-    if (outcome !== 'completed' && outcome !== 'upstream_refused') this.dispatch?.abort();
-    else this.pause('client', false);
+    this.request.releaseBody();
+    if (outcome === 'completed' || outcome === 'upstream_refused') this.flow.linger();
+    else this.flow.abort();
     void closeExchange(this);
   }
 
@@ -367,9 +372,10 @@ export class Exchange implements AnswerHandler {
       clearTimeout(this.absentTimer);
       this.context.running.leaveAbsence();
     }
+    const { scanner } = this;
     if (this.error) this.endWithError(this.error);
-    else this.answer.finish([...this.takeWaiting(), ...this.unpaid.takeAll(), ...(this.scanner?.takeReady() ?? []), ...(this.scanner?.takeHeld() ?? [])]);
-    this.context.running.delete(this);
+    else this.answer.finish([...this.takeWaiting(), ...this.unpaid.takeAll(), ...(scanner?.takeReady() ?? []), ...(scanner?.takeHeld() ?? [])]);
+    this.answer.whenClosed(() => this.context.running.delete(this));
   }
 
   /** What was paid for, then the error: the provider's own event, if it sent one; and no clean end. */
@@ -385,10 +391,6 @@ export class Exchange implements AnswerHandler {
     const { key, requestId } = this.request;
     this.context.ports.logger.warn({ requestId, groupId: key.groupId, upstreamId: failure.upstreamId, cause: String(failure.cause) }, 'upstream trouble');
   }
-}
-
-function notRecorded(cause: unknown): GatewayError {
-  return new GatewayError('spool_unavailable', 'The usage of this answer cannot be recorded, so it ends here. Send the request again.', { cause });
 }
 
 function takeTurn(exchange: Exchange): void {

@@ -19,6 +19,8 @@ export interface GatewayPorts {
   logger: Logger;
   /** Wall clock, milliseconds since 1970. */
   now: () => number;
+  /** Milliseconds that only go forwards, for ages and deadlines. */
+  monotonicNow: () => number;
 }
 
 export interface GatewayLimits {

@@ -1,20 +1,22 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { request as httpRequest } from 'node:http';
+import { createServer, request as httpRequest } from 'node:http';
 import type { IncomingMessage, Server } from 'node:http';
+import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { KeyRecord } from '@tokone/account-client';
 import { ProviderAdapter } from '@tokone/adapter-kit';
 import { MemoryAdmission } from '@tokone/admission';
 import { SPOOL_RECORD, readUsageRecorded } from '@tokone/events';
-import type { UsageRecorded } from '@tokone/events';
+import type { OpenPayload, UsageRecorded } from '@tokone/events';
 import { UndiciUpstreamClient } from '@tokone/http';
 import type { PriceSnapshot } from '@tokone/pricing';
 import { Uuid7Source } from '@tokone/protocol';
 import { startSimulator } from '@tokone/simulator';
 import { Spool } from '@tokone/spool';
 import { silentLogger } from '@tokone/telemetry';
+import type { Logger } from '@tokone/telemetry';
 import { makeTemporaryFolder, waitFor } from '@tokone/testing';
 import type { TemporaryFolder } from '@tokone/testing';
 import { Gateway } from './gateway.js';
@@ -43,6 +45,7 @@ const RECORD: KeyRecord = {
   status: 'active',
   accountStatus: 'active',
 };
+const OPEN: OpenPayload = { accountId: ACCOUNT, keyId: RECORD.keyId, groupId: GROUP, model: 'gpt-5.5', dialect: 'openai-chat', streamed: true, priceId: PRICE.id, multiplierPpm: 1_000_000, holdNanoUsd: '1000000', estimatedInputTokens: 7, serviceTier: 'default', startedAtMs: 1, requestBytes: 28 };
 
 /** A gateway with everything real but the directories: spool on disk, admission, undici, the simulator as provider. */
 class Bench {
@@ -51,6 +54,7 @@ class Bench {
   server!: Server;
   admission!: MemoryAdmission;
   balanceNanoUsd = 10_000_000_000n;
+  logger: Logger = silentLogger;
   private readonly client = new UndiciUpstreamClient({ connectionsPerOrigin: 64, connectTimeoutMs: 2_000 });
 
   constructor(
@@ -94,8 +98,9 @@ class Bench {
         adapters: new Map([['openai', adapter]]),
         spool: this.spool,
         ids,
-        logger: silentLogger,
+        logger: this.logger,
         now,
+        monotonicNow: () => performance.now(),
       },
       { pepper: PEPPER },
     );
@@ -229,6 +234,63 @@ describe('a gateway', () => {
     expect((await bench.closed(3)).map((event) => [event.outcome, event.status])).toEqual([['refused', 400], ['refused', 404], ['refused', 402]]);
   });
 
+  it('holds the limit that it writes for each of several answers', async () => {
+    await bench.close();
+    bench = Object.assign(new Bench(folder, simulator.url), { balanceNanoUsd: 200_000_000n });
+    await bench.open();
+    const answer = await bench.call(chat('[[sim: output-tokens=5000]]', { n: 16 }));
+    expect(answer.status).toBe(200);
+    const limit = Number(answer.headers['x-tokone-output-limit']);
+    const [event] = await bench.closed();
+    expect(event).toMatchObject({ outcome: 'completed', tokens: { output: 16 * limit } });
+    expect(event?.grantNanoUsd).toBe(BigInt(event?.tokens.input ?? 0) * 5_000n + BigInt(16 * limit) * 30_000n);
+    expect(event?.grantNanoUsd).toBeLessThanOrEqual(event?.holdNanoUsd ?? 0n);
+  });
+
+  it('closes an upstream that goes on behind the end of its answer', async () => {
+    const chatter = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('data: {"choices":[{"delta":{"content":"OK"}}]}\n\ndata: [DONE]\n\n');
+      const timer = setInterval(() => response.write(': ping\n\n'), 50);
+      response.on('close', () => clearInterval(timer));
+    });
+    chatter.listen(0, '127.0.0.1');
+    await once(chatter, 'listening');
+    await bench.close();
+    bench = new Bench(folder, `http://127.0.0.1:${(chatter.address() as AddressInfo).port}`);
+    await bench.open();
+    try {
+      expect((await bench.call(chat('x', { stream: true }))).whole).toBe(true);
+      const connections = () => new Promise<number>((resolve) => chatter.getConnections((_error, count) => resolve(count)));
+      await waitFor(async () => (await connections()) === 0, { what: 'the upstream connection to be closed', deadlineMs: 10_000 });
+    } finally {
+      chatter.closeAllConnections();
+      chatter.close();
+    }
+  }, 20_000);
+
+  it('never looks whole to an HTTP/1.0 client when it was cut', async () => {
+    const { port } = bench.server.address() as AddressInfo;
+    const body = JSON.stringify(chat('[[sim: cut-after=5]]', { stream: true }));
+    const socket = connect(port, '127.0.0.1');
+    socket.write(`POST /v1/chat/completions HTTP/1.0\r\nauthorization: Bearer ${KEY}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    socket.resume();
+    const [error] = (await Promise.race([once(socket, 'error'), once(socket, 'end')])) as [NodeJS.ErrnoException | undefined];
+    expect(error?.code).toBe('ECONNRESET');
+  });
+
+  it('ends a stream whose progress cannot be recorded, and keeps serving the others', async () => {
+    const append = bench.spool.append.bind(bench.spool);
+    bench.spool.append = (type, id, payload) => {
+      if (type === SPOOL_RECORD.progress) throw new Error('the buffer is full');
+      append(type, id, payload);
+    };
+    const answer = await bench.call(chat('[[sim: chunk-delay-ms=20]] Tell me something', { stream: true }));
+    expect([answer.status, (JSON.parse(answer.text) as { error: { code: string } }).error.code]).toEqual([503, 'spool_unavailable']);
+    expect((await bench.call(chat('Reply with OK'))).status).toBe(200);
+    expect(bench.admission.outstanding().held).toBe(0);
+  });
+
   it('hands everything that is not inference to the framework, with a request id', async () => {
     const { port } = bench.server.address() as AddressInfo;
     const answer = await fetch(`http://127.0.0.1:${port}/elsewhere`);
@@ -237,7 +299,7 @@ describe('a gateway', () => {
   });
 
   it('closes what a crash left open: nothing without PROGRESS, else input and the last output, at most the hold', async () => {
-    const open = JSON.stringify({ accountId: ACCOUNT, keyId: RECORD.keyId, groupId: GROUP, model: 'gpt-5.5', dialect: 'openai-chat', streamed: true, priceId: PRICE.id, multiplierPpm: 1_000_000, holdNanoUsd: '1000000', estimatedInputTokens: 7, serviceTier: 'default', startedAtMs: 1, requestBytes: 28 });
+    const open = JSON.stringify(OPEN);
     const ids = new Uuid7Source(() => 1_000);
     const [silent, small, large, extended] = [ids.next(), ids.next(), ids.next(), ids.next()];
     const progress = (output: number) => JSON.stringify({ tokens: { input: 7, output }, status: 200 });
@@ -255,6 +317,29 @@ describe('a gateway', () => {
     expect(grants.get(large)?.grantNanoUsd).toBe(1_000_000n);
     expect(grants.get(extended)?.grantNanoUsd).toBe(7n * 5_000n + 200n * 30_000n);
     expect(bench.spool.orphans).toHaveLength(4);
+  });
+
+  it.each([
+    ['is cut off', '{"accountId":'],
+    ['says nothing', '{}'],
+    ['names no account', JSON.stringify({ ...OPEN, accountId: undefined })],
+    ['states a hold that is no amount', JSON.stringify({ ...OPEN, holdNanoUsd: 'much' })],
+  ])('takes back an orphan whose OPEN %s: no charge, one alarm, and the next start hears nothing of it', async (_case, payload) => {
+    const ids = new Uuid7Source(() => 1_000);
+    const [unreadable, readable] = [ids.next(), ids.next()];
+    bench.spool.append(SPOOL_RECORD.open, unreadable, payload);
+    bench.spool.append(SPOOL_RECORD.progress, unreadable, '{"tokens":{"input":7,"output":10},"status":200}');
+    bench.spool.append(SPOOL_RECORD.open, readable, JSON.stringify(OPEN));
+    const alarms: unknown[] = [];
+    for (const start of ['first', 'second']) {
+      await bench.close();
+      bench = new Bench(folder, simulator.url);
+      bench.logger = { ...silentLogger, error: (fields) => void alarms.push({ start, ...(fields as object) }) };
+      await bench.open();
+    }
+    expect(bench.spool.orphans).toEqual([]);
+    expect(alarms).toEqual([{ start: 'first', requestId: unreadable }]);
+    expect((await bench.closed(1)).map(({ id }) => id)).toEqual([readable]);
   });
 
   it('lets running answers end in a drain and refuses new ones', async () => {

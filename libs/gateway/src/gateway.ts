@@ -36,7 +36,7 @@ export class Gateway {
   ) {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.groups = new GroupCache(ports.accounts, ports.logger);
-    this.authenticator = new Authenticator(new KeyDigest(options.pepper), new KeyCache({ directory: ports.accounts, now: ports.now }));
+    this.authenticator = new Authenticator(new KeyDigest(options.pepper), new KeyCache({ directory: ports.accounts, now: ports.monotonicNow }));
     this.refusals = new RefusalRecord(ports);
     this.intake = new InferenceIntake({
       ports,

@@ -34,11 +34,25 @@ describe('a hold that can be extended', () => {
     expect(watch.judge(4_077)).toBe('extend');
   });
 
-  it('is at its end after less than a step', () => {
+  it('is asked for again only when it is needed, after less than a step: other requests end, balances are topped up', () => {
     const watch = new HoldWatch(stream);
     watch.ask();
     watch.extended(10n);
-    expect([watch.judge(1_010), watch.judge(1_011)]).toEqual(['go', 'exhausted']);
+    expect([watch.judge(1_010), watch.judge(1_011)]).toEqual(['go', 'extend']);
+    watch.ask();
+    watch.extended(500n);
+    expect([watch.judge(1_510), watch.judge(1_511)]).toEqual(['go', 'extend']);
+  });
+
+  it('is at its end when an extension that is needed brings nothing', () => {
+    const watch = new HoldWatch(stream);
+    expect(watch.judge(900)).toBe('extend');
+    watch.ask();
+    watch.extended(0n);
+    expect([watch.judge(1_000), watch.judge(1_001)]).toEqual(['go', 'extend']);
+    watch.ask();
+    watch.extended(0n);
+    expect([watch.judge(1_000), watch.judge(1_001)]).toEqual(['go', 'exhausted']);
   });
 
   it('is at its end when the client has left', () => {

@@ -25,13 +25,16 @@ export class HoldWatch {
   private holdNanoUsd: bigint;
   private paidTokens: number;
   private asking = false;
-  private last: boolean;
+  /** The last extension brought less than a step: the next one is asked for only when it is needed. */
+  private dry = false;
+  /** What was asked for when it was needed brought nothing. */
+  private refused = false;
+  private needed = false;
   private frozen = false;
 
   constructor(private readonly options: HoldWatchOptions) {
     this.holdNanoUsd = options.holdNanoUsd;
     this.paidTokens = this.tokensOf(options.holdNanoUsd);
-    this.last = !options.extendable;
   }
 
   /** All that is held, nano-USD. */
@@ -62,7 +65,9 @@ export class HoldWatch {
     if (this.options.whole) return this.frozen && tokens > this.paidTokens * RUNAWAY_FACTOR ? 'exhausted' : 'go';
     const unpaid = tokens > this.paidTokens;
     if (this.asking) return unpaid ? 'wait' : 'go';
-    if (!this.last && tokens > this.paidTokens * EXTEND_AT) return 'extend';
+    const canAsk = this.options.extendable && !this.frozen && !this.refused;
+    this.needed = unpaid;
+    if (canAsk && (unpaid || (!this.dry && tokens > this.paidTokens * EXTEND_AT))) return 'extend';
     return unpaid ? 'exhausted' : 'go';
   }
 
@@ -71,17 +76,20 @@ export class HoldWatch {
     this.asking = true;
   }
 
-  /** It was answered. Less than a step means that nothing is left behind it. */
+  /**
+   * It was answered. Less than a step means that little is left now; but other requests end and balances are topped
+   * up, so only an extension that is needed and brings nothing is the end.
+   */
   extended(addedNanoUsd: bigint): void {
     this.asking = false;
     this.holdNanoUsd += addedNanoUsd;
-    if (addedNanoUsd < this.stepNanoUsd) this.last = true;
+    this.dry = addedNanoUsd < this.stepNanoUsd;
+    this.refused = this.needed && addedNanoUsd === 0n;
     this.paidTokens = this.tokensOf(this.holdNanoUsd);
   }
 
   /** No more is asked for: the client has left. */
   freeze(): void {
-    this.last = true;
     this.frozen = true;
   }
 

@@ -54,7 +54,8 @@ export class InferenceIntake {
     } catch (error) {
       this.refuse(arrival, error);
     } finally {
-      this.context.bodies.release(arrival.bodyBytes);
+      // From the OPEN record on the exchange gives the body back.
+      if (!arrival.exchange) this.context.bodies.release(arrival.bodyBytes);
       this.context.running.leave();
     }
   }
@@ -78,7 +79,7 @@ export class InferenceIntake {
     if (!this.context.ready()) throw notReady();
     if (!ports.spool.accepting) throw spoolUnavailable();
     const hold = heldOrRefused(await ports.admission.reserve({ accountId: key.accountId, requestId: arrival.requestId, amount: plan.rule }));
-    const outputLimit = plan.rule.mode === 'no_limit' && !hold.whole ? affordableLimit(plan, hold.holdNanoUsd) : undefined;
+    const outputLimit = plan.rule.mode === 'no_limit' && !hold.whole ? await this.affordableLimit(arrival, plan, hold.holdNanoUsd) : undefined;
     const admitted: AdmittedRequest = {
       requestId: arrival.requestId,
       key,
@@ -91,6 +92,7 @@ export class InferenceIntake {
       headers: allowedRequestHeaders(request.rawHeaders),
       requestBytes: body.length,
       startedAtMs: arrival.startedAtMs,
+      releaseBody: once(() => bodies.release(body.length)),
     };
     await this.open(arrival, admitted, body);
   }
@@ -115,6 +117,16 @@ export class InferenceIntake {
     });
     arrival.exchange = new Exchange(this.context, admitted, answer);
     arrival.exchange.start(body);
+  }
+
+  /** The output that the hold pays for, for each of the answers asked for; thoughts beside them are paid first. */
+  private async affordableLimit(arrival: Arrival, plan: RequestPlan, holdNanoUsd: bigint): Promise<number> {
+    const { estimate, answers, thinkingTokens } = plan;
+    const tokens = tokensFor(holdNanoUsd - estimate.inputNanoUsd, estimate.outputNanoUsdPerMillion);
+    const limit = Math.floor(tokens / answers) - thinkingTokens;
+    if (limit >= 1) return limit;
+    await this.context.ports.admission.release(arrival.key?.accountId ?? '', arrival.requestId);
+    throw new GatewayError('insufficient_balance', `The balance does not cover ${answers} answers to this request. Top up, ask for fewer answers or less thinking, or state an output limit.`);
   }
 
   private refuse(arrival: Arrival, thrown: unknown): void {
@@ -144,8 +156,13 @@ function heldOrRefused(result: ReserveResult): { holdNanoUsd: bigint; extendable
   throw new GatewayError('insufficient_balance', `The balance does not cover this request: ${amounts}. Top up, or ask for less output.`);
 }
 
-function affordableLimit(plan: RequestPlan, holdNanoUsd: bigint): number {
-  return Math.max(1, tokensFor(holdNanoUsd - plan.estimate.inputNanoUsd, plan.estimate.outputNanoUsdPerMillion));
+function once(act: () => void): () => void {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    act();
+  };
 }
 
 function openPayload({ key, dialect, plan, hold, startedAtMs, requestBytes }: AdmittedRequest): OpenPayload {

@@ -37,6 +37,7 @@ describe('what a request used', () => {
   it.each<[string, Partial<MeasureInput>, Partial<ReturnType<typeof noTokens>>]>([
     ['our estimate of input and output, where nothing was reported', { scanner: scanner(undefined, 401) }, { input: 99, output: 101 }],
     ['reported input and counted output, where only the input was', { scanner: scanner(inputOnly, 400) }, { input: 10, cacheRead: 5, output: 100 }],
+    ['text that the provider has counted as reasoning only once', { scanner: scanner({ ...inputOnly, tokens: { ...inputOnly.tokens, output: 0, reasoning: 1_000 } }, 4_000) }, { input: 10, cacheRead: 5, output: 0, reasoning: 1_000 }],
     ['the larger of a partial report and our count', { scanner: scanner({ ...inputOnly, tokens: { ...inputOnly.tokens, output: 500 } }, 400) }, { input: 10, cacheRead: 5, output: 500 }],
     ['input alone for a client that left before a byte of it', { outcome: 'client_left', delivered: false }, { input: 99 }],
     ['what was read until the upstream failed', { outcome: 'upstream_failed', scanner: scanner(undefined, 8) }, { input: 99, output: 2 }],

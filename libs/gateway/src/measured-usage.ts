@@ -38,9 +38,20 @@ export function measureUsage(input: MeasureInput): MeasuredUsage {
   const errorOnly = input.scanner?.errored === true && outputTokens(input.scanner) === 0;
   const charged = !errorOnly && (input.delivered || input.outcome === 'client_left' || input.outcome === 'completed');
   if (!charged) return { tokens: noTokens(), units: {}, tier, estimated: false, odd: false, raw: null };
-  const tokens = reported ? { ...reported.tokens } : { ...noTokens(), input: input.estimatedInputTokens };
-  tokens.output = Math.max(outputTokens(input.scanner), tokens.output);
+  const tokens = tokensReadSoFar(input.scanner, input.estimatedInputTokens);
   return { tokens, units: reported?.units ?? {}, tier, estimated: true, odd: odd || reported?.odd === true, raw: reported?.raw ?? null };
+}
+
+/**
+ * What has been used up to now: the provider's partial report, or our estimate of the input, and of the output
+ * whichever is more, its report or our count. The count covers all text, reasoning too, so what the provider has
+ * already put into other output classes is not counted again.
+ */
+export function tokensReadSoFar(scanner: AnswerScanner | undefined, estimatedInputTokens: number): TokenUsage {
+  const tokens = scanner?.usage ? { ...scanner.usage.tokens } : { ...noTokens(), input: estimatedInputTokens };
+  const elsewhere = tokens.reasoning + tokens.outputAudio + tokens.outputImage;
+  tokens.output = Math.max(tokens.output, outputTokens(scanner) - elsewhere);
+  return tokens;
 }
 
 /** Our count of the output that has been read. */

@@ -3,6 +3,7 @@ import type { KeyRecord } from '@tokone/account-client';
 import type { PriceSnapshot } from '@tokone/pricing';
 import { GatewayError } from '@tokone/protocol';
 import type { IncomingMessage } from 'node:http';
+import { requireActiveAccount } from './authenticator.js';
 import { dialectOfCaller } from './dialect-of-caller.js';
 import { Gateway } from './gateway.js';
 import { writeModel, writeModelList } from './model-list.js';
@@ -18,18 +19,22 @@ export class ModelsController {
 
   @Get(['/v1/models', '/models', '/v1beta/models'])
   async list(@Req() request: RawRequest): Promise<unknown> {
-    const key = await this.gateway.authenticator.authenticate(request.raw.rawHeaders);
-    return writeModelList(this.dialect(request), this.modelsOf(key));
+    return writeModelList(this.dialect(request), this.modelsOf(await this.keyOf(request)));
   }
 
   @Get(['/v1/models/:model', '/models/:model', '/v1beta/models/:model'])
   async find(@Req() request: RawRequest, @Param('model') name: string): Promise<unknown> {
     // `models/x:generateContent` is no model but an action, with a method of its own.
     if (name.includes(':')) throw new NotFoundException();
-    const key = await this.gateway.authenticator.authenticate(request.raw.rawHeaders);
-    const model = this.modelsOf(key).find((candidate) => candidate.model === name);
+    const model = this.modelsOf(await this.keyOf(request)).find((candidate) => candidate.model === name);
     if (!model) throw new GatewayError('unknown_model', `Model "${name.slice(0, 100)}" is not among those of this key. GET /v1/models lists them.`, { field: 'model' });
     return writeModel(this.dialect(request), model);
+  }
+
+  private async keyOf({ raw }: RawRequest): Promise<KeyRecord> {
+    const key = await this.gateway.authenticator.authenticate(raw.rawHeaders);
+    requireActiveAccount(key);
+    return key;
   }
 
   private dialect({ raw }: RawRequest) {

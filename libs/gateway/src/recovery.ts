@@ -1,6 +1,6 @@
 import type { PriceBook } from '@tokone/billing-client';
 import type { ExtendPayload, OpenPayload, ProgressPayload, UsageRecorded } from '@tokone/events';
-import { SPOOL_RECORD, writeUsageRecorded } from '@tokone/events';
+import { SPOOL_RECORD, readUsageRecorded, writeUsageRecorded } from '@tokone/events';
 import { rateUsage, readServiceTier } from '@tokone/pricing';
 import { noTokens } from '@tokone/protocol';
 import type { TokenUsage } from '@tokone/protocol';
@@ -20,18 +20,18 @@ const BATCH = 500;
 /**
  * Closes what a crash left open, before anything is served. Only the spool decides: without a PROGRESS record nothing
  * had reached the client and nothing is charged; else the input and the output of the last record, marked estimated,
- * at most what was held. Idempotent: a second crash in the middle finds some closed and the rest still open.
+ * at most what was held. An orphan whose records cannot be read is taken back: one alarm, and nothing is charged.
+ * Idempotent: a second crash in the middle finds some closed and the rest still open.
  */
 export async function recoverOrphans(options: RecoveryOptions): Promise<number> {
   const { spool, logger } = options;
   let closed = 0;
   for (const orphan of spool.orphans) {
-    const event = await crashEvent(orphan, options);
-    if (event === undefined) {
-      logger.error({ requestId: orphan.id }, 'the OPEN record of an orphan cannot be read; it is not charged');
-      continue;
-    }
-    spool.append(SPOOL_RECORD.close, orphan.id, writeUsageRecorded(event));
+    const close = await closePayload(orphan, options);
+    if (close === undefined) {
+      logger.error({ requestId: orphan.id }, 'the records of a request that a crash left open cannot be read; it is not charged');
+      spool.takeBack(orphan.id);
+    } else spool.append(SPOOL_RECORD.close, orphan.id, close);
     if (++closed % BATCH === 0) await written(spool);
   }
   await written(spool);
@@ -43,11 +43,26 @@ function written(spool: Spool): Promise<void> {
   return new Promise((resolve, reject) => spool.written({ spooled: (error) => (error ? reject(error) : resolve()) }));
 }
 
-async function crashEvent(orphan: Orphan, { prices, now }: RecoveryOptions): Promise<UsageRecorded | undefined> {
-  const open = parse<OpenPayload>(orphan.open);
-  if (open === undefined) return undefined;
-  const progress = orphan.progress === undefined ? undefined : parse<ProgressPayload>(orphan.progress);
-  const held = BigInt((orphan.extend === undefined ? undefined : parse<ExtendPayload>(orphan.extend))?.holdNanoUsd ?? open.holdNanoUsd);
+/** Its CLOSE, or undefined when its records do not make an event. A failure of the price book is thrown, and the start ends. */
+async function closePayload(orphan: Orphan, { prices, now }: RecoveryOptions): Promise<string | undefined> {
+  const event = readCrash(orphan, now());
+  return event && writeUsageRecorded({ ...event, grantNanoUsd: event.estimated ? await grantOf(event, prices) : 0n });
+}
+
+function readCrash(orphan: Orphan, nowMs: number): UsageRecorded | undefined {
+  try {
+    // Written and read once more: what billing could not read must not become a CLOSE.
+    return readUsageRecorded(writeUsageRecorded(crashEvent(orphan, nowMs)));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Without its grant. */
+function crashEvent(orphan: Orphan, nowMs: number): UsageRecorded {
+  const open = JSON.parse(orphan.open) as OpenPayload;
+  const progress = orphan.progress === undefined ? undefined : (JSON.parse(orphan.progress) as ProgressPayload);
+  const extend = orphan.extend === undefined ? undefined : (JSON.parse(orphan.extend) as ExtendPayload);
   const tokens: TokenUsage = progress ? { ...noTokens(), ...progress.tokens } : noTokens();
   return {
     schema: 1,
@@ -69,35 +84,28 @@ async function crashEvent(orphan: Orphan, { prices, now }: RecoveryOptions): Pro
     odd: false,
     priceId: open.priceId,
     multiplierPpm: open.multiplierPpm,
-    holdNanoUsd: held,
-    grantNanoUsd: progress ? await grantOf(open, tokens, { held, prices }) : 0n,
+    holdNanoUsd: BigInt((extend ?? open).holdNanoUsd),
+    grantNanoUsd: 0n,
     upstreamId: null,
     upstreamRequestId: null,
     rawUsage: null,
     startedAtMs: open.startedAtMs,
     firstByteAtMs: null,
-    endedAtMs: Math.max(now(), open.startedAtMs),
+    endedAtMs: Math.max(nowMs, open.startedAtMs),
     requestBytes: open.requestBytes,
     answerBytes: 0,
   };
 }
 
 /** The balance covered the hold when it was taken, so nothing beyond it may be granted now. */
-async function grantOf(open: OpenPayload, tokens: TokenUsage, { held, prices }: { held: bigint; prices: PriceBook }): Promise<bigint> {
-  const price = await prices.byId(open.priceId);
-  if (!price) return held;
+async function grantOf(event: UsageRecorded, prices: PriceBook): Promise<bigint> {
+  const { tokens, units, multiplierPpm, holdNanoUsd } = event;
+  const price = event.priceId === null ? undefined : await prices.byId(event.priceId);
+  if (!price) return holdNanoUsd;
   try {
-    const { amountNanoUsd } = rateUsage(price, { tokens, units: {}, tier: readServiceTier(open.serviceTier), multiplierPpm: open.multiplierPpm });
-    return amountNanoUsd < held ? amountNanoUsd : held;
+    const { amountNanoUsd } = rateUsage(price, { tokens, units, tier: readServiceTier(event.serviceTier), multiplierPpm });
+    return amountNanoUsd < holdNanoUsd ? amountNanoUsd : holdNanoUsd;
   } catch {
-    return held;
-  }
-}
-
-function parse<Payload>(text: string): Payload | undefined {
-  try {
-    return JSON.parse(text) as Payload;
-  } catch {
-    return undefined;
+    return holdNanoUsd;
   }
 }

@@ -30,6 +30,9 @@ export interface RequestPlan {
   input: InputEstimate;
   estimate: HoldEstimate;
   rule: HoldRule;
+  /** How many answers are asked for, and the thinking that each may take beside its output limit, tokens. */
+  answers: number;
+  thinkingTokens: number;
 }
 
 /** Output tokens of a stream's first hold and of each further step. */
@@ -66,7 +69,7 @@ export function planRequest(plan: PlanInput): RequestPlan {
   });
   const mode = streamed ? 'stream' : facts.outputLimit === undefined ? 'no_limit' : 'limit_stated';
   const rule: HoldRule = { inputNanoUsd: estimate.inputNanoUsd, worstNanoUsd: estimate.worstNanoUsd, firstStepNanoUsd: estimate.firstStepNanoUsd, mode };
-  return { model, price, streamed, framing, tier, input, estimate, rule };
+  return { model, price, streamed, framing, tier, input, estimate, rule, answers: facts.answers, thinkingTokens: thinkingBeside(facts, price) };
 }
 
 /** More tokens than any answer has; keeps products of limits and answers in range. */
@@ -74,9 +77,12 @@ const MAX_TOKENS = 2 ** 40;
 
 function worstOutput(facts: BodyFacts, price: PriceSnapshot): number {
   const limit = facts.outputLimit ?? price.maxOutputTokens;
-  // Gemini counts its thoughts beside the candidates; Anthropic's budget is inside max_tokens.
-  const thinking = price.platform === 'gemini' ? Math.max(facts.thinkingBudget ?? 0, 0) : 0;
-  return (limit + thinking) * facts.answers;
+  return (limit + thinkingBeside(facts, price)) * facts.answers;
+}
+
+/** Gemini counts its thoughts beside the candidates; Anthropic's budget is inside max_tokens. */
+function thinkingBeside(facts: BodyFacts, price: PriceSnapshot): number {
+  return price.platform === 'gemini' ? Math.max(facts.thinkingBudget ?? 0, 0) : 0;
 }
 
 function inputClasses(facts: BodyFacts): TokenClass[] {

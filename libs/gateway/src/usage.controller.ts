@@ -15,7 +15,7 @@ const querySchema = z.object({
 
 const DAY_MS = 86_400_000;
 
-/** What a key has used and what its account has left. Works for a key whose balance is empty. */
+/** What a key has used and what its account has left. Works for a key whose balance is empty and for a suspended account: people must see what they used. */
 @Controller()
 export class UsageController {
   constructor(@Inject(Gateway) private readonly gateway: Gateway) {}
@@ -35,8 +35,12 @@ export class UsageController {
     const today = dayIn(timezone, ports.now());
     const range = { startDate: start_date ?? dayIn(timezone, ports.now() - 29 * DAY_MS), endDate: end_date ?? today, days, timezone };
     if (start_date !== undefined && range.startDate > range.endDate) throw new GatewayError('invalid_field', `start_date: ${range.startDate} is after end_date, ${range.endDate}`, { field: 'start_date' });
-    const [report, balanceNanoUsd] = await Promise.all([ports.usage.ofKey(key.keyId, range), ports.balances.balanceOf(key.accountId)]);
-    return writeUsageAnswer({ key, report, balanceNanoUsd });
+    try {
+      const [report, balanceNanoUsd] = await Promise.all([ports.usage.ofKey(key.keyId, range), ports.balances.balanceOf(key.accountId)]);
+      return writeUsageAnswer({ key, report, balanceNanoUsd });
+    } catch (cause) {
+      throw new GatewayError('not_ready', 'Usage cannot be read right now. Send the request again in a moment.', { retryAfterSeconds: 2, cause });
+    }
   }
 }
 

@@ -25,13 +25,14 @@ export class UndiciUpstreamClient implements UpstreamClient {
   constructor(private readonly options: UndiciUpstreamClientOptions) {}
 
   send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamExchange {
-    const exchange = new UndiciExchange(handler, request, this.idleWatch);
+    const slices = [...request.body];
+    const exchange = new UndiciExchange({ handler, request, slices, idleWatch: this.idleWatch });
     this.poolOf(request.origin).dispatch(
       {
         path: request.path,
         method: 'POST',
         headers: request.headers as string[],
-        body: writeBody(request),
+        body: writeBody(slices, request.bodyBytes),
         // The exchange watches its deadlines by itself.
         headersTimeout: 0,
         bodyTimeout: 0,
@@ -70,12 +71,23 @@ export class UndiciUpstreamClient implements UpstreamClient {
   }
 }
 
-function writeBody(request: UpstreamRequest): Dispatcher.DispatchOptions['body'] {
-  const { body, bodyBytes } = request;
-  if (body.length === 1) return body[0];
-  if (bodyBytes < JOIN_BELOW_BYTES) return Buffer.concat(body, bodyBytes);
+function writeBody(slices: Buffer[], bodyBytes: number): Dispatcher.DispatchOptions['body'] {
+  if (bodyBytes < JOIN_BELOW_BYTES) return slices.length === 1 ? slices[0] : Buffer.concat(slices, bodyBytes);
   // undici takes any iterable of buffers, but its types only know streams.
-  return body as unknown as Dispatcher.DispatchOptions['body'];
+  return takeAll(slices) as unknown as Dispatcher.DispatchOptions['body'];
+}
+
+/** undici keeps the body of a request until its answer has ended; this one is empty once it has been written. */
+function* takeAll(slices: Buffer[]): Generator<Buffer> {
+  for (let slice = slices.shift(); slice !== undefined; slice = slices.shift()) yield slice;
+}
+
+interface UndiciExchangeOptions {
+  handler: UpstreamHandler;
+  request: UpstreamRequest;
+  /** What is left of the body to be written. */
+  slices: Buffer[];
+  idleWatch: IdleWatch;
 }
 
 /** Between undici's handler and ours; also the controller of the running request. */
@@ -90,11 +102,14 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamExchange, Wa
   private paused = false;
   private ended = false;
 
-  constructor(
-    private readonly handler: UpstreamHandler,
-    request: UpstreamRequest,
-    private readonly idleWatch: IdleWatch,
-  ) {
+  private readonly handler: UpstreamHandler;
+  private readonly slices: Buffer[];
+  private readonly idleWatch: IdleWatch;
+
+  constructor({ handler, request, slices, idleWatch }: UndiciExchangeOptions) {
+    this.handler = handler;
+    this.slices = slices;
+    this.idleWatch = idleWatch;
     this.headTimeoutMs = request.headTimeoutMs;
     this.idleTimeoutMs = request.idleTimeoutMs;
   }
@@ -154,6 +169,7 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamExchange, Wa
   private giveUp(failure: UpstreamFailure, error: Error): void {
     if (this.ended || this.failure) return;
     this.failure = failure;
+    this.slices.length = 0;
     this.controller?.abort(error);
   }
 
@@ -166,6 +182,7 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamExchange, Wa
 
   private end(): void {
     this.ended = true;
+    this.slices.length = 0;
     this.idleWatch.delete(this);
   }
 }

@@ -199,7 +199,7 @@ function stopsAndCatchesUp(bench: Bench): void {
     await bench.writeEvents([0]);
     const consumption = await bench.start(memory);
     await gate.reached;
-    await expect(consumption.caughtUp(20)).rejects.toThrow('20 ms');
+    await expect(consumption.caughtUp(20)).rejects.toMatchObject({ name: 'CatchUpError', message: expect.stringContaining('20 ms') });
     gate.open();
     await consumption.caughtUp(DEADLINE_MS);
     await consumption.stop();

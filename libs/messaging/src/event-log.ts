@@ -37,7 +37,7 @@ export interface LogRecord {
 }
 
 export interface Consumption {
-  /** Resolves when all that was in the log at the time of the call has been handled; rejects after `deadlineMs`. */
+  /** Resolves when all that was in the log at the time of the call has been handled; rejects with a `CatchUpError` after `deadlineMs`. */
   caughtUp(deadlineMs: number): Promise<void>;
   /** Finishes the running batch and stops. */
   stop(): Promise<void>;

@@ -1,5 +1,6 @@
 import { readUsageRecorded, SPOOL_RECORD, type UsageRecorded } from '@tokone/events';
 import type { Spool, SpoolRecord } from '@tokone/spool';
+import { CatchUpError } from './catch-up-error.js';
 import type { Consumption, LogBatch, LogConsumer, LogRecord } from './event-log.js';
 import { retryPauseMs } from './retry-pause.js';
 import { WakeUp } from './wake-up.js';
@@ -61,7 +62,7 @@ export class SpoolConsumption implements Consumption {
         if (target !== undefined && this.handledTo !== undefined && this.handledTo >= target) finish();
         else if (this.stopping) finish(new Error('The consumption was stopped before it had caught up.'));
       };
-      const timer = setTimeout(() => finish(new Error(`The log was not caught up with within ${deadlineMs} ms.`)), deadlineMs);
+      const timer = setTimeout(() => finish(new CatchUpError(`the log was not caught up with within ${deadlineMs} ms`)), deadlineMs);
       this.watchers.add(watch);
       // What was appended in this turn belongs to the log, too. An error means that it does not.
       this.spool.written({

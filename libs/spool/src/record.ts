@@ -10,7 +10,7 @@ export const PREFIX_BYTES = 17;
 export const MAX_PAYLOAD_BYTES = 65_536;
 export const MAX_RECORD_BYTES = FRAME_BYTES + PREFIX_BYTES + MAX_PAYLOAD_BYTES;
 
-/** Takes back an OPEN that may stand on disk although its request was refused. Never leaves this library. */
+/** Takes back an OPEN: one that may stand on disk although its request was refused, or one that nobody can read. Never leaves this library. */
 export const VOID_RECORD = 255;
 /** An OPEN written once more, so that the segment of the first one can go. Never leaves this library. */
 export const CARRIED_OPEN_RECORD = 254;

@@ -127,6 +127,20 @@ describe('Spool', () => {
     expect((await fixture.open(folder)).orphans).toEqual([]);
   });
 
+  it('forgets an orphan that is taken back: no later start lists it, and no reader is given a record for it', async () => {
+    const folder = fixture.folder();
+    const spool = await fixture.open(folder);
+    for (const number of [1, 2]) spool.append(OPEN, idOf(number), 'x');
+    await spool.close();
+    const second = await fixture.open(folder);
+    second.takeBack(idOf(1));
+    expect(second.openRequests).toBe(1);
+    await second.close();
+    const third = await fixture.open(folder);
+    expect(third.orphans.map(({ id }) => id)).toEqual([idOf(2)]);
+    expect(await readAll(third)).toEqual([1, 2].map((number) => ({ type: OPEN, id: idOf(number), payload: 'x' })));
+  });
+
   it('never writes to a segment of an earlier start, and positions only grow', async () => {
     const folder = fixture.folder();
     let last = -1n;

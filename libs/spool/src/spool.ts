@@ -5,7 +5,7 @@ import { Ballast } from './ballast.js';
 import { FolderLock } from './folder-lock.js';
 import type { SpoolWaiter } from './group-buffer.js';
 import { Journal } from './journal.js';
-import { CARRIED_OPEN_RECORD, checksumSeed } from './record.js';
+import { CARRIED_OPEN_RECORD, VOID_RECORD, checksumSeed } from './record.js';
 import { recoverSpool, type Orphan, type RecoveredSpool } from './recovery.js';
 import { SegmentStore } from './segment-store.js';
 import { nodeFiles, type SpoolFiles } from './spool-files.js';
@@ -47,7 +47,7 @@ type FullOptions = Required<SpoolOptions>;
 export class Spool {
   /** Of the folder's log, made with it: positions of another log mean nothing in this one. */
   readonly id: string;
-  /** Requests that a former process opened and did not close, oldest first. Each needs a CLOSE. */
+  /** Requests that a former process opened and did not close, oldest first. Each needs a CLOSE, or to be taken back. */
   readonly orphans: readonly Orphan[];
   private readonly options: FullOptions;
   private readonly lock: FolderLock;
@@ -113,6 +113,11 @@ export class Spool {
    */
   append(type: number, id: string, payload: string): void {
     this.journal.append(type, id, payload);
+  }
+
+  /** Takes back the OPEN of a request that cannot be closed in order: it is no orphan any more, and no consumer hears of it. */
+  takeBack(id: string): void {
+    this.journal.append(VOID_RECORD, id, '');
   }
 
   /**

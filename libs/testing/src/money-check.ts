@@ -58,7 +58,7 @@ const REPRICED = `
   WHERE u.admitted AND coalesce(u.service_tier, 'default') = 'default' AND u.input_audio_tokens + u.output_audio_tokens + u.output_image_tokens = 0 AND u.units IS NULL
     AND u.rated_nano_usd <> floor(p.usd * 1e9 * u.multiplier_ppm / 1e6 + 0.5)`;
 
-interface UsageRow {
+export interface UsageRow {
   id: string;
   outcome: string;
   estimated: boolean;
@@ -106,8 +106,11 @@ const STEP_TOKENS = 512 + 64;
 /** Where the gateway stopped reading, the provider may have sent more: it is in the sockets' buffers. */
 const ENDED_HERE = new Set(['client_left', 'balance_exhausted', 'gateway_failed']);
 
+/** Of these and of a crash, a row may lack the provider's id of the answer: it ended before the gateway read it. */
+const ENDED_EARLY = new Set(['client_left', 'gateway_failed', 'upstream_failed']);
+
 /** Reported usage is exactly the truth's; estimated usage is within one PROGRESS step of what was sent. One usage row per request that the provider accepted. */
-function compareWithTruth(usage: readonly UsageRow[], truth: readonly TruthRecord[]): string[] {
+export function compareWithTruth(usage: readonly UsageRow[], truth: readonly TruthRecord[]): string[] {
   const faults: string[] = [];
   const byRequest = new Map(usage.filter((row) => row.upstream_request_id !== null).map((row) => [row.upstream_request_id, row]));
   for (const record of truth) {
@@ -126,7 +129,26 @@ function compareWithTruth(usage: readonly UsageRow[], truth: readonly TruthRecor
     const found = [row.input, row.cache_read, row.cache_write, row.output];
     if (String(expected) !== String(found)) faults.push(`${row.id} is charged for ${found.join('/')}, the provider served ${expected.join('/')}`);
   }
+  faults.push(...findUnrecorded(usage, truth));
   const accepted = truth.length;
   if (usage.length < accepted) faults.push(`${accepted} requests were accepted upstream, but only ${usage.length} usage rows of admitted requests exist`);
   return faults;
+}
+
+/** Answers without a row of their own, beyond the rows that can stand for one because they lack the provider's id. */
+function findUnrecorded(usage: readonly UsageRow[], truth: readonly TruthRecord[]): string[] {
+  const recorded = new Set(usage.map((row) => row.upstream_request_id));
+  const unrecorded = truth.filter((record) => isAnswer(record) && !recorded.has(record.providerRequestId));
+  const served = new Set(truth.map((record) => record.providerRequestId));
+  const standIns = usage.filter(({ outcome, upstream_request_id: id }) =>
+    outcome === 'gateway_crash' ? id === null || !served.has(id) : id === null && ENDED_EARLY.has(outcome),
+  ).length;
+  if (unrecorded.length <= standIns) return [];
+  const names = unrecorded.slice(0, 5).map(({ providerRequestId, outcome, tokens }) => `${providerRequestId} (${outcome}, ${tokens.output} output tokens)`);
+  return [`${unrecorded.length} answers of the provider have no usage row, and only ${standIns} rows can stand for one: ${names.join(', ')}`];
+}
+
+/** The gateway committed to it. An error without any output may have been left for another upstream, whose answer has the row. */
+function isAnswer({ status, outcome, tokens }: TruthRecord): boolean {
+  return status === 200 && (outcome !== 'error' || tokens.output + tokens.reasoning > 0);
 }

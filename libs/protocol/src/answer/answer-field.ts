@@ -1,5 +1,5 @@
 /** What the walker does with the value at a path. */
-export type FieldRole = 'none' | 'text' | 'json-text' | 'present' | 'capture' | 'list';
+export type FieldRole = 'none' | 'text' | 'json-text' | 'present' | 'capture' | 'list' | 'candidate';
 
 /** Flags that a walk sets: what an event or document contains. */
 export const FOUND = {
@@ -18,8 +18,8 @@ export const FOUND = {
 } as const;
 
 /** Places for captured values. */
-export const CAPTURED = { usage: 0, startUsage: 1, id: 2, serviceTier: 3, type: 4 } as const;
-export const CAPTURE_SLOTS = 5;
+export const CAPTURED = { usage: 0, startUsage: 1, id: 2, serviceTier: 3, type: 4, index: 5 } as const;
+export const CAPTURE_SLOTS = 6;
 
 /**
  * Places for counted text. Some upstreams send the same reasoning twice, as `reasoning_content` and as `reasoning`;
@@ -72,6 +72,9 @@ export const listField = (items: Field): Field => ({ role: 'none', slot: 0, item
 
 /** The list of choices or candidates: sets `answers` or `noAnswers`. */
 export const answersField = (items: Field): Field => ({ role: 'list', slot: 0, items, members: [] });
+
+/** One of Gemini's candidates: its index and whether it has ended are noted when it is whole. */
+export const candidateField = (members: Readonly<Record<string, Field>>): Field => ({ ...objectField(members), role: 'candidate' });
 
 /** A value that is either a string or a structure, depending on the upstream. */
 export const textOrField = (structure: Field, slot: number = TEXT.answer): Field => ({

@@ -1,6 +1,7 @@
 import type { AnswerFraming, Dialect } from '../dialect.js';
 import {
   answersField,
+  candidateField,
   CAPTURED,
   captureField,
   type Field,
@@ -89,7 +90,8 @@ const GEMINI_CONTENT = objectField({
   error: presentField(FOUND.error),
   promptFeedback: objectField({ blockReason: presentField(FOUND.block) }),
   candidates: answersField(
-    objectField({
+    candidateField({
+      index: captureField(CAPTURED.index),
       finishReason: presentField(FOUND.finish),
       content: objectField({
         parts: listField(

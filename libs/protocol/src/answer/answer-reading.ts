@@ -61,7 +61,9 @@ export class AnswerReading {
     if ((walker.found & FOUND.error) !== 0 || walker.captured[CAPTURED.type] === '"error"') {
       this.errored = true;
     }
-    if ((walker.found & FOUND.finish) !== 0) {
+    if (this.dialect === 'gemini-content') {
+      this.finished = walker.candidates.allEnded;
+    } else if ((walker.found & FOUND.finish) !== 0) {
       this.finished = true;
     }
     this.oversized ||= walker.oversized;

@@ -6,7 +6,7 @@ import type { TokenUsage } from '../token-usage.js';
  *
  * The owner pushes every chunk in order, then forwards `ready` (and empties it). Concatenating everything that was
  * ever in `ready` and then `takeHeld()` gives exactly the bytes pushed, but for a removed usage event
- * (`removeUsageEvent`). Works for any split of the bytes. Never throws on bad bytes: what cannot be understood is
+ * (`removeUsageEvent`), unless it is `overheld`. Works for any split of the bytes. Never throws on bad bytes: what cannot be understood is
  * relayed, and simply carries no usage.
  */
 export interface AnswerScanner {
@@ -21,7 +21,10 @@ export interface AnswerScanner {
   takeReady(): Buffer[];
   /** Bytes held back: the terminal unit and all behind it, or an event that is still partial. Emptied by the call. */
   takeHeld(): Buffer[];
-  /** The terminal unit has begun (its bytes are held from here on). */
+  /**
+   * The terminal unit has begun (its bytes are held from here on). Only Gemini can take it back: a candidate that had
+   * not been seen shows up behind the end of the others, and what was held goes out.
+   */
   readonly terminal: boolean;
   /** Nothing more is needed for a whole answer: the terminal unit is whole (OpenAI, Anthropic), or the end came after it began. */
   readonly complete: boolean;
@@ -35,6 +38,11 @@ export interface AnswerScanner {
   readonly answerId: string | undefined;
   /** An event or value grew beyond the bound (1 MiB) without being understood; it was relayed without a look. */
   readonly oversized: boolean;
+  /**
+   * More than 1 MiB came behind the event or document that began the terminal unit. Nothing is taken in any more, so
+   * bytes are missing: an upstream failure, unless the answer was `complete` before. It is never `complete` afterwards.
+   */
+  readonly overheld: boolean;
 }
 
 export interface ReportedUsage {

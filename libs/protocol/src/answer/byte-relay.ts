@@ -53,6 +53,11 @@ export class ByteRelay {
     return this.held.byteLength + this.bytes.length - this.released;
   }
 
+  /** Of these, the bytes before `end` (an offset in this read). */
+  waitingBytesBefore(end: number): number {
+    return this.held.byteLength + end - this.released;
+  }
+
   takeReady(): Buffer[] {
     if (this.ready.length === 0) {
       return [];

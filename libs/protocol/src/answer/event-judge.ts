@@ -22,6 +22,8 @@ export interface EventJudge {
   mayPass(event: EventFacts): boolean;
   /** A whole event is to be taken out of the stream. */
   isRemoved(event: EventFacts): boolean;
+  /** A whole event shows that an answer which had seemed to be over goes on. */
+  isReopening(event: EventFacts): boolean;
   /** The terminal event is the last one; else the terminal unit reaches to the end of the stream. */
   readonly terminalIsLast: boolean;
 }
@@ -37,15 +39,16 @@ export function eventJudgeOf(dialect: Dialect, removeUsageEvent: boolean): Event
   }
 }
 
-/** Gemini has no closing event: the answer is over when a candidate says why, or when the prompt was blocked. */
-export function endsGeminiAnswer(found: number): boolean {
-  return (found & FOUND.finish) !== 0 || (found & (FOUND.block | FOUND.answers)) === FOUND.block;
+/** Gemini has no closing event: the answer is over when each candidate has said why, or when the prompt was blocked. */
+export function endsGeminiAnswer({ candidates, found }: JsonWalker): boolean {
+  return candidates.allEnded || (found & (FOUND.block | FOUND.answers)) === FOUND.block;
 }
 
 const OPENAI_CHAT: EventJudge = {
   isTerminal: (event) => event.dataHead === DATA_HEAD.done,
   mayPass: (event) => event.dataHead === DATA_HEAD.object || event.dataHead === DATA_HEAD.other,
   isRemoved: () => false,
+  isReopening: () => false,
   terminalIsLast: true,
 };
 
@@ -63,12 +66,14 @@ const ANTHROPIC_MESSAGES: EventJudge = {
   isTerminal: (event) => event.name === 'message_stop' || event.walker.captured[CAPTURED.type] === MESSAGE_STOP,
   mayPass: (event) => event.name !== undefined || event.walker.captured[CAPTURED.type] !== undefined,
   isRemoved: () => false,
+  isReopening: () => false,
   terminalIsLast: true,
 };
 
 const GEMINI_CONTENT: EventJudge = {
-  isTerminal: (event) => event.walker.closed && endsGeminiAnswer(event.walker.found),
+  isTerminal: (event) => event.walker.closed && endsGeminiAnswer(event.walker),
   mayPass: () => false,
   isRemoved: () => false,
+  isReopening: ({ walker }) => walker.closed && walker.candidates.someOpen,
   terminalIsLast: false,
 };

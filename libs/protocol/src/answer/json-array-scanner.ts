@@ -14,7 +14,7 @@ const OPEN_OBJECT = 123;
  * Gemini's stream without `alt=sse`: one JSON array whose elements arrive over time.
  *
  * The unit of relay is an element with the brackets, commas and white space in front of it. The terminal unit begins
- * at the element with a `finishReason`, or at the closing bracket when none came.
+ * at the element after which each candidate has its `finishReason`, or at the closing bracket when none came.
  */
 export class JsonArrayScanner extends AnswerScan {
   terminal = false;
@@ -24,7 +24,7 @@ export class JsonArrayScanner extends AnswerScan {
   /** An object without an array around it: how a provider may answer a stream that it refuses. */
   private bare = false;
 
-  end(): void {
+  protected override endAnswer(): void {
     this.complete = this.place === PLACE.closed || (this.bare && this.terminal && this.place === PLACE.behind);
   }
 
@@ -50,12 +50,15 @@ export class JsonArrayScanner extends AnswerScan {
     if (walker.broken) {
       this.place = PLACE.garbage;
     } else if (walker.closed) {
-      const terminal = endsGeminiAnswer(walker.found);
+      const reopened = this.terminal && walker.candidates.someOpen;
+      this.terminal = !reopened && (this.terminal || endsGeminiAnswer(walker));
       this.reading.endEvent(undefined);
       this.place = PLACE.behind;
-      this.terminal ||= terminal;
       if (!this.terminal) {
+        this.terminalBytes = 0;
         this.relay.release(end);
+      } else if (this.terminalBytes === 0) {
+        this.terminalBytes = this.relay.waitingBytesBefore(end);
       }
     }
     return end;

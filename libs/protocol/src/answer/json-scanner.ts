@@ -16,7 +16,7 @@ export class JsonScanner extends AnswerScan {
     return this.reading.walker.closed;
   }
 
-  end(): void {
+  protected override endAnswer(): void {
     this.complete = this.reading.walker.closed;
   }
 
@@ -31,6 +31,9 @@ export class JsonScanner extends AnswerScan {
     this.seenBytes += text.length;
     if (this.seenBytes > DOCUMENT_LIMIT_BYTES && !(wasClosed && walker.closed)) {
       this.relay.release(0);
+    }
+    if (!wasClosed && walker.closed) {
+      this.terminalBytes = this.relay.waitingBytesBefore(valueEnd);
     }
   }
 }

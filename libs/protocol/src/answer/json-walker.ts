@@ -1,4 +1,5 @@
 import { CAPTURE_SLOTS, CAPTURED, type Field, FOUND, memberAt, TEXT, TEXT_SLOTS } from './answer-field.js';
+import { CandidateEnds } from './candidate-ends.js';
 import { CODE, hexadecimalDigit, isScalarCode, unescapeName, utf8Bytes } from './json-code.js';
 
 const MODE = {
@@ -38,6 +39,7 @@ export class JsonWalker {
   /** A captured value was longer than 64 KiB and was given up. */
   oversized = false;
 
+  readonly candidates = new CandidateEnds();
   private readonly textBytes: number[] = new Array<number>(TEXT_SLOTS).fill(0);
   private mode: number = MODE.value;
   private text = '';
@@ -88,8 +90,9 @@ export class JsonWalker {
     return answerBytes + Math.max(contentBytes, reasoningBytes);
   }
 
-  /** Forgets everything but `wanted`; the next byte begins a new document. */
+  /** Forgets everything but `wanted` and `candidates`; the next byte begins a new document. */
   reset(): void {
+    this.candidates.endDocument(this.closed);
     this.found = 0;
     for (let slot = 0; slot < CAPTURE_SLOTS; slot++) {
       this.captured[slot] = undefined;
@@ -242,6 +245,11 @@ export class JsonWalker {
       return;
     }
     this.depth--;
+    if (this.containers[this.depth]?.role === 'candidate') {
+      this.candidates.note(this.captured[CAPTURED.index], (this.found & FOUND.finish) !== 0);
+      this.captured[CAPTURED.index] = undefined;
+      this.found &= ~FOUND.finish;
+    }
     this.endValue(at + 1);
   }
 

@@ -103,6 +103,12 @@ function geminiEvents(end: string): Fixture {
   );
 }
 
+/** Two candidates, the second of which ends later. */
+const ofCandidate = (index: number, finishReason?: string): object => ({
+  candidates: [{ index, content: { parts: [{ text: TEXT }] }, finishReason }],
+  usageMetadata: { promptTokenCount: 8, candidatesTokenCount: 3, totalTokenCount: 11 },
+});
+
 const pretty = (value: object): string => JSON.stringify(value, undefined, 2);
 
 const FIXTURES: Fixture[] = [
@@ -111,6 +117,27 @@ const FIXTURES: Fixture[] = [
     'Gemini array',
     { dialect: 'gemini-content', framing: 'json-array' },
     { before: `[${pretty(part(TEXT))}`, terminal: `,\r\n${pretty(part(TEXT, 'STOP'))}\n]`, behind: '\n', texts: 2, tokens: GEMINI_TOKENS },
+  ),
+  fixture(
+    'Gemini stream of two candidates',
+    { dialect: 'gemini-content' },
+    {
+      before: [ofCandidate(0), ofCandidate(1), ofCandidate(0, 'STOP'), ofCandidate(1)].map((data) => `data: ${JSON.stringify(data)}\n\n`).join(''),
+      terminal: `data: ${JSON.stringify(ofCandidate(1, 'STOP'))}\n\n`,
+      texts: 5,
+      tokens: GEMINI_TOKENS,
+    },
+  ),
+  fixture(
+    'Gemini array of two candidates',
+    { dialect: 'gemini-content', framing: 'json-array' },
+    {
+      before: `[${pretty(ofCandidate(1))},${pretty(ofCandidate(0, 'STOP'))}`,
+      terminal: `,${pretty(ofCandidate(1, 'STOP'))}]`,
+      behind: '\n',
+      texts: 3,
+      tokens: GEMINI_TOKENS,
+    },
   ),
   fixture(
     'JSON document',
@@ -156,8 +183,8 @@ function run(options: AnswerScannerOptions, bytes: Buffer, cuts: number[]): Outc
 }
 
 function facts({ scan }: Outcome): object {
-  const { usage, outputTextBytes, answerId, terminal, complete, errored, oversized } = scan;
-  return { usage, outputTextBytes, answerId, terminal, complete, errored, oversized };
+  const { usage, outputTextBytes, answerId, terminal, complete, errored, oversized, overheld } = scan;
+  return { usage, outputTextBytes, answerId, terminal, complete, errored, oversized, overheld };
 }
 
 function expectSameAsWhole(fixture: Fixture, cuts: number[]): void {
@@ -247,7 +274,7 @@ const OPTIONS: AnswerScannerOptions[] = [
 /** Fragments that make garbage look like an answer. */
 const fragment = fc.constantFrom(
   'data:', 'data: ', 'event: message_stop', 'event', ':', '\n', '\r', '\r\n', '\n\n', '[DONE]', '[', ']', '{', '}', ',', '"', '\\', '\\u00', 'null',
-  '{"choices":[', '"usage":', '{"prompt_tokens":-1}', '"finishReason":"STOP"', '{"candidates":[{', '}]}', '1e999', '\ufeff', '"type":"message_stop"', '\u0000', 'é',
+  '{"choices":[', '"usage":', '{"prompt_tokens":-1}', '"finishReason":"STOP"', '{"candidates":[{', '"index":1', '},{', '}]}', '1e999', '\ufeff', '"type":"message_stop"', '\u0000', 'é',
 );
 
 describe.each(OPTIONS)('garbage as $dialect $framing', (options) => {

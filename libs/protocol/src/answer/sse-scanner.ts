@@ -58,7 +58,7 @@ export class SseScanner extends AnswerScan implements EventFacts {
    * A closing event without its blank line completes the answer at a clean end, because the official OpenAI and
    * Anthropic clients dispatch such an event too. Gemini's client does not.
    */
-  end(): void {
+  protected override endAnswer(): void {
     if (this.terminal && !this.complete) {
       const partial = this.opened || (this.lineStarted && this.line !== LINE.comment);
       this.complete = this.judge.terminalIsLast
@@ -249,9 +249,11 @@ export class SseScanner extends AnswerScan implements EventFacts {
       return;
     }
     if (this.judge.isTerminal(this)) {
+      this.terminalBytes = this.terminal ? this.terminalBytes : this.relay.waitingBytesBefore(end);
       this.terminal = true;
       this.complete = this.judge.terminalIsLast;
-    } else if (!this.terminal) {
+    } else if (!this.terminal || this.judge.isReopening(this)) {
+      this.terminal = false;
       if (!this.passed && this.judge.isRemoved(this)) {
         this.relay.drop(end);
         this.removedLast = true;
