@@ -7,6 +7,7 @@ import type { OpenPayload } from '@tokone/events';
 import { tokensFor, writeUsd } from '@tokone/pricing';
 import { GatewayError, passBody } from '@tokone/protocol';
 import type { InferenceEndpoint } from '@tokone/protocol';
+import { requireActiveAccount } from './authenticator.js';
 import type { Authenticator } from './authenticator.js';
 import { ClientAnswer, writeRefusal } from './client-answer.js';
 import { Exchange } from './exchange.js';
@@ -66,7 +67,7 @@ export class InferenceIntake {
     const { request, endpoint } = arrival;
     const authenticated = authenticator.authenticate(request.rawHeaders);
     const key = (arrival.key = authenticated instanceof Promise ? await authenticated : authenticated);
-    if (key.accountStatus !== 'active') throw new GatewayError('account_suspended', 'This account is suspended. Ask the operator.');
+    requireActiveAccount(key);
     bodies.check(request);
     const body = await bodies.read(request);
     arrival.bodyBytes = body.length;

@@ -100,17 +100,6 @@ describe('a known key', () => {
     state.failure = undefined;
     expect(await cache.find('good')).toBe(tenantKey);
   });
-
-  it('that was forgotten is asked for again', async () => {
-    const { state, cache } = make();
-    await cache.find('good');
-    cache.forget('good');
-    expect(cache.peek('good')).toBeUndefined();
-    await cache.find('good');
-    cache.forget();
-    await cache.find('good');
-    expect(state.asked).toHaveLength(3);
-  });
 });
 
 describe('an unknown key', () => {

@@ -62,17 +62,6 @@ export class KeyCache {
     }
   }
 
-  /** Forgets a key or, without a digest, everything: the next use asks again. */
-  forget(digest?: string): void {
-    if (digest === undefined) {
-      this.known.clear();
-      this.unknown.clear();
-      return;
-    }
-    this.known.delete(digest);
-    this.unknown.delete(digest);
-  }
-
   private ask(digest: string): Promise<KeyRecord | undefined> {
     const running = this.asking.get(digest);
     if (running) return running;

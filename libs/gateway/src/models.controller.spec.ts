@@ -24,8 +24,10 @@ let spool: Spool;
 let gateway: Gateway;
 let app: NestFastifyApplication;
 let key: KeyRecord;
+let databaseFails = false;
 
 beforeEach(async () => {
+  databaseFails = false;
   key = { ...tenantKey, models: undefined };
   folder = await makeTemporaryFolder('models');
   const now = () => Date.now();
@@ -36,7 +38,7 @@ beforeEach(async () => {
     balances: { balanceOf: async () => balance.balanceNanoUsd },
     admission: new MemoryAdmission({ now, balances: { read: async () => balance } }),
     prices: { find: () => PRICE, byId: async () => PRICE, models: () => [PRICE] },
-    usage: { ofKey: async () => ({ today: NOTHING, total: { ...NOTHING, requests: 7 }, averageDurationMs: 0, requestsPerMinute: 0, tokensPerMinute: 0, daily: [], models: [] }) },
+    usage: { ofKey: async () => (databaseFails ? Promise.reject(new Error('connection refused')) : { today: NOTHING, total: { ...NOTHING, requests: 7 }, averageDurationMs: 0, requestsPerMinute: 0, tokensPerMinute: 0, daily: [], models: [] }) },
     adapters: new Map(),
     spool,
     ids: new Uuid7Source(now),
@@ -64,6 +66,15 @@ async function get(path: string): Promise<{ status: number; body: unknown }> {
 describe('an account in good standing', () => {
   it.each(['/v1/models', '/v1/models/a-model'])('reads %s', async (path) => {
     expect((await get(path)).status).toBe(200);
+  });
+});
+
+describe('a database that does not answer', () => {
+  it('makes usage a 503 that says when to come back, without a word of the cause', async () => {
+    databaseFails = true;
+    const answer = await get('/v1/usage');
+    expect(answer).toMatchObject({ status: 503, body: { error: { code: 'not_ready' } } });
+    expect(JSON.stringify(answer.body)).not.toContain('connection');
   });
 });
 

@@ -18,7 +18,7 @@ export class PublicErrorFilter implements ExceptionFilter {
     const reply = host.switchToHttp().getResponse<{ raw: ServerResponse; hijack(): void }>();
     const error = readError(thrown, request);
     const requestId = String(reply.raw.getHeader('x-request-id') ?? this.gateway.ports.ids.next());
-    if (error.status === 500) this.gateway.ports.logger.error({ requestId, cause: thrown instanceof Error ? thrown.stack : String(thrown) }, 'request failed');
+    if (error.cause !== undefined) this.gateway.ports.logger.error({ requestId, code: error.code, cause: error.cause instanceof Error ? error.cause.stack : String(error.cause) }, 'request failed');
     reply.hijack();
     writeRefusal(reply.raw, { dialect: dialectOfCaller(request.url ?? '/', request.headers), error, requestId });
   }
