@@ -73,8 +73,9 @@ export default tseslint.config(
     rules: { '@typescript-eslint/no-floating-promises': 'error', '@typescript-eslint/no-misused-promises': 'error' },
   },
   { files: ['**/*.ts'], rules: { '@nx/enforce-module-boundaries': boundaries([], ['zod']) } },
-  // Specs and the simulator's main may use what only tests use; `libs/simulator` itself carries layer:test.
-  { files: [...specs, 'apps/simulator/**/*.ts'], rules: { '@nx/enforce-module-boundaries': boundaries(['test'], undefined) } },
+  // Specs, the simulator's main and the supervisor of services on one machine, which starts servers as the tests do, may
+  // use what only tests use; `libs/simulator` itself carries layer:test.
+  { files: [...specs, 'apps/simulator/**/*.ts', 'apps/services/**/*.ts'], rules: { '@nx/enforce-module-boundaries': boundaries(['test'], undefined) } },
   // A describe block is a list of tests, not a function that someone has to hold in mind.
   { files: [...specs, '**/*.contract.ts'], rules: { 'max-lines-per-function': 'off' } },
   {

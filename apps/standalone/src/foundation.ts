@@ -1,12 +1,11 @@
 import { lockFolder, startEmbeddedPostgres } from '@tokone/persistence';
 import type { EmbeddedPostgres } from '@tokone/persistence';
 import type { Logger } from '@tokone/telemetry';
-import { checkAddress } from './listener.js';
-import type { OpenedParts } from './opened-parts.js';
-import { readSecrets } from './secrets.js';
-import type { Secrets } from './secrets.js';
+import { checkAddress } from '@tokone/service';
+import type { OpenedParts } from '@tokone/service';
+import { KeptSimulator, readSecrets } from '@tokone/quickstart';
+import type { Secrets } from '@tokone/quickstart';
 import type { StandaloneSettings } from './settings.js';
-import { KeptSimulator } from './simulator-process.js';
 
 /** What everything else stands on. */
 export interface Foundation {

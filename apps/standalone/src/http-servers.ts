@@ -10,9 +10,8 @@ import { AccountModule, ManagementErrorFilter } from '@tokone/account';
 import type { AccountModuleOptions } from '@tokone/account';
 import { GatewayModule, GatewayStatusModule } from '@tokone/gateway';
 import type { Gateway } from '@tokone/gateway';
-import { listen, urlOf } from './listener.js';
-import type { OpenedParts } from './opened-parts.js';
-import { writePrivateFile } from './private-file.js';
+import { listen, urlOf, writePrivateFile } from '@tokone/service';
+import type { OpenedParts } from '@tokone/service';
 
 @Module({})
 class ManagementRoot {}

@@ -2,10 +2,10 @@ import 'reflect-metadata';
 import { SettingsError, describeSettings, readSettings } from '@tokone/http';
 import { StartupError } from '@tokone/persistence';
 import { createLogger } from '@tokone/telemetry';
-import { writeReadyBlock } from './ready-block.js';
+import { writeReadyBlock } from '@tokone/quickstart';
 import { SETTINGS } from './settings.js';
 import { startStandalone } from './standalone.js';
-import { watchStopSignals, whenAborted } from './stop-signals.js';
+import { watchStopSignals, whenAborted } from '@tokone/service';
 
 const USAGE = `TokOne in one process. It takes no arguments; settings are environment variables:\n\n${describeSettings(SETTINGS)}\n`;
 

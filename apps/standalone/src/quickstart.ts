@@ -1,18 +1,8 @@
 import { join } from 'node:path';
 import type { AccountFeature } from '@tokone/account';
-import type { Platform } from '@tokone/protocol';
-import { readFileIfThere } from './private-file.js';
-import { readQuickstartKeys } from './quickstart-env.js';
-import type { UpstreamTarget } from './upstream-targets.js';
-
-export interface QuickstartKeys {
-  /** Of quickstart.env. */
-  path: string;
-  /** Key of each group, in the clear. */
-  keys: ReadonlyMap<Platform, string>;
-  /** Keys were issued by this start. */
-  created: boolean;
-}
+import { readFileIfThere } from '@tokone/service';
+import { readQuickstartKeys } from '@tokone/quickstart';
+import type { QuickstartKeys, UpstreamTarget } from '@tokone/quickstart';
 
 /** Groups, demo account and keys on the first start; on later ones the keys that quickstart.env has kept. */
 export async function ensureQuickstart(feature: AccountFeature, dataFolder: string, targets: readonly UpstreamTarget[]): Promise<QuickstartKeys> {

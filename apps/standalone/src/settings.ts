@@ -2,8 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { DEFAULT_KEY_PREFIX, checkKeyPrefix } from '@tokone/account';
 import { readPriceFile } from '@tokone/billing';
 import type { PriceSeed } from '@tokone/billing';
-import { baseUrl, choice, folder, integer, secret, text } from '@tokone/http';
+import { choice, folder, integer, text } from '@tokone/http';
 import type { Setting, Settings } from '@tokone/http';
+import { UPSTREAM_SETTINGS } from '@tokone/quickstart';
 import { LOG_LEVELS } from '@tokone/telemetry';
 
 /** In the repository, whose .gitignore names it. */
@@ -33,12 +34,7 @@ export const SETTINGS = {
   PORT: integer('Port to listen on; 0 takes a free one.', 8080, { min: 0, max: 65_535 }),
   TOKONE_DATA_DIR: folder('Folder of everything that TokOne keeps: database, spool, secrets, quickstart.env. Unset: .tokone in the repository.', STANDARD_DATA_FOLDER),
   TOKONE_KEY_PREFIX: keyPrefix,
-  OPENAI_API_KEY: secret('Group openai calls OpenAI with this key, and spends real money.'),
-  ANTHROPIC_API_KEY: secret('Group anthropic calls Anthropic with this key, and spends real money.'),
-  GEMINI_API_KEY: secret('Group gemini calls Google with this key, and spends real money.'),
-  TOKONE_OPENAI_UPSTREAM_URL: baseUrl("Base URL of group openai's upstream, without /v1."),
-  TOKONE_ANTHROPIC_UPSTREAM_URL: baseUrl("Base URL of group anthropic's upstream, without /v1."),
-  TOKONE_GEMINI_UPSTREAM_URL: baseUrl("Base URL of group gemini's upstream, without /v1beta."),
+  ...UPSTREAM_SETTINGS,
   TOKONE_BODY_LIMIT_BYTES: integer('Largest request body.', 33_554_432, { min: 1_024, max: 536_870_912 }),
   TOKONE_REFERENCE_TOKENS: integer('Tokens held for each file or URL that a request refers to.', 20_000, { min: 0, max: 10_000_000 }),
   TOKONE_PRICES_FILE: pricesFile,

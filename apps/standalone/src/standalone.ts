@@ -6,7 +6,7 @@ import { ProviderAdapter } from '@tokone/adapter-kit';
 import { MemoryAdmission } from '@tokone/admission';
 import { anthropicProvider } from '@tokone/anthropic-provider';
 import { openBilling, writeChargeStatement } from '@tokone/billing';
-import { Gateway } from '@tokone/gateway';
+import { Gateway, watchSpoolIdentity } from '@tokone/gateway';
 import type { GatewayPorts } from '@tokone/gateway';
 import { geminiProvider } from '@tokone/gemini-provider';
 import { UndiciUpstreamClient } from '@tokone/http';
@@ -14,21 +14,16 @@ import { SpoolEventLog } from '@tokone/messaging';
 import { openaiProvider } from '@tokone/openai-provider';
 import { StartupError, isTransient, openDatabase, openPool, runMigrations } from '@tokone/persistence';
 import { Uuid7Source } from '@tokone/protocol';
+import { upstreamTargets, writeQuickstartEnv } from '@tokone/quickstart';
+import type { QuickstartKeys, UpstreamTarget } from '@tokone/quickstart';
 import { Spool } from '@tokone/spool';
 import type { Logger } from '@tokone/telemetry';
-import { logAlarms } from './alarms.js';
 import { layFoundation } from './foundation.js';
 import { startManagement, startPublicApi } from './http-servers.js';
-import { OpenedParts } from './opened-parts.js';
-import { writePrivateFile } from './private-file.js';
-import { writeQuickstartEnv } from './quickstart-env.js';
+import { OpenedParts, logAlarm, writePrivateFile } from '@tokone/service';
 import { ensureQuickstart } from './quickstart.js';
-import type { QuickstartKeys } from './quickstart.js';
 import type { StandaloneSettings } from './settings.js';
-import { watchSpoolIdentity } from './spool-identity.js';
 import { explainStartFailure } from './start-failure.js';
-import { upstreamTargets } from './upstream-targets.js';
-import type { UpstreamTarget } from './upstream-targets.js';
 
 export interface Standalone {
   baseUrl: string;
@@ -98,7 +93,7 @@ async function start(settings: StandaloneSettings, { logger, parts, databaseLost
   const adapterOptions = { upstreams: feature.upstreams, client, now: monotonicNow, answerTimeoutMs: 600_000, streamTimeoutMs: silenceMs, idleTimeoutMs: silenceMs };
   const ports: GatewayPorts = {
     accounts: feature.directory,
-    balances: { balanceOf: async (accountId) => (await feature.balances.read(accountId))?.balanceNanoUsd ?? 0n },
+    balances: feature.balances,
     admission,
     prices: billing.priceBook,
     usage: billing.usageQuery,
@@ -150,7 +145,7 @@ async function openAccounts({ databaseUrl: url, settings, secrets, parts, logger
   const database = parts.add('account tables', await openDatabase({ url, ...ACCOUNT_SCHEMA, poolSize: 4, statementTimeoutMs, applicationName: 'tokone account' }), (opened) => opened.destroy());
   await runMigrations(database);
   const pool = parts.add('account connections', openPool({ url, poolSize: 8, statementTimeoutMs, applicationName: 'tokone ledger' }), (opened) => opened.end());
-  return new AccountFeature({ database, pool, ...secrets, keyPrefix: settings.TOKONE_KEY_PREFIX, ids, raiseAlarm: logAlarms(logger) });
+  return new AccountFeature({ database, pool, ...secrets, keyPrefix: settings.TOKONE_KEY_PREFIX, ids, raiseAlarm: (alarm) => logAlarm(logger, alarm) });
 }
 
 async function openSpool(dataFolder: string, { settings, logger, now }: { settings: StandaloneSettings; logger: Logger; now: () => number }): Promise<Spool> {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { SettingsError, baseUrl, choice, describeSettings, documentSettings, folder, integer, optionalText, pattern, readSettings, secret, text } from './settings.js';
+import { SettingsError, baseUrl, baseUrls, choice, databaseUrl, describeSettings, documentSettings, folder, integer, internalSecret, list, optionalText, pattern, readSettings, secret, secretBytes, text } from './settings.js';
 import type { SettingsTable } from './settings.js';
 
 const table = {
@@ -75,5 +75,41 @@ describe('settings', () => {
     const document = documentSettings(table as SettingsTable).split('\n');
     expect(document.slice(0, 2)).toEqual(['| setting | default | meaning |', '|---|---|---|']);
     expect(document).toContain('| `FOLDER` |  | Where data is kept. |');
+  });
+
+  it('take lists with commas, of plain values and of base URLs', () => {
+    const lists = { BROKERS: list('Brokers.'), URLS: baseUrls('Replicas.') };
+    expect(readSettings(lists, { BROKERS: 'a:1, b:2,', URLS: 'http://a:1/,http://b:2' })).toEqual({ BROKERS: ['a:1', 'b:2'], URLS: ['http://a:1', 'http://b:2'] });
+    expect(() => readSettings(lists, { URLS: 'http://a' })).toThrow('BROKERS=undefined is not set');
+    expect(() => readSettings(lists, { BROKERS: 'a:1', URLS: 'http://a,b' })).toThrow('is not an http or https base URL');
+  });
+
+  it.each([
+    [undefined, 'is not set'],
+    ['short', 'shorter than 32'],
+    ['change-me-change-me-change-me-1234567', 'sample value'],
+    ['0123456789abcdef0123456789abcdef', 'sample value'],
+    ['aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 'sample value'],
+    ['my-super-secret-password-0987654321-zyx', 'sample value'],
+  ])('refuse %j as the secret of the services', (value, sentence) => {
+    const secrets = { TOKONE_INTERNAL_SECRET: internalSecret('Of the services.') };
+    expect(() => readSettings(secrets, { TOKONE_INTERNAL_SECRET: value })).toThrow(sentence);
+  });
+
+  it('take a random secret, and random bytes', () => {
+    const secrets = { ONE: internalSecret('Of the services.'), TWO: secretBytes('Of the keys.') };
+    const two = Buffer.from(Array.from({ length: 32 }, (_each, index) => index * 7 + 3));
+    const read = readSettings(secrets, { ONE: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c', TWO: two.toString('base64url') });
+    expect(read).toEqual({ ONE: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c', TWO: two });
+    expect(() => readSettings(secrets, { ONE: read.ONE, TWO: Buffer.alloc(32).toString('base64url') })).toThrow('32 random bytes');
+    expect(() => readSettings(secrets, { ONE: read.ONE })).toThrow('TWO=… is not set');
+  });
+
+  it('take the address of a database, and never show it', () => {
+    const databases = { DATABASE_URL: databaseUrl('Of the service.') };
+    expect(readSettings(databases, { DATABASE_URL: 'postgres://a:b@h:1/d' })).toEqual({ DATABASE_URL: 'postgres://a:b@h:1/d' });
+    for (const value of [undefined, 'postgres://a:hunter2@h', 'mysql://a:hunter2@h/d', 'hunter2']) {
+      expect(() => readSettings(databases, { DATABASE_URL: value })).toThrow(/^DATABASE_URL=… is not the address of a database/);
+    }
   });
 });

@@ -131,6 +131,74 @@ export function pattern(about: string, fallback: string, rule: { matches: RegExp
   };
 }
 
+/** One or more values with commas in between; at least one unless there is a default. */
+export function list(about: string, fallback?: string): Setting<readonly string[]> {
+  return {
+    about,
+    fallback,
+    read(value = '') {
+      const parts = value.split(',').map((part) => part.trim()).filter((part) => part !== '');
+      if (parts.length === 0) throw new Error('is not set, and has no default.');
+      return parts;
+    },
+  };
+}
+
+/** Addresses of the replicas of a service, with commas in between. */
+export function baseUrls(about: string): Setting<readonly string[]> {
+  const one = baseUrl(about);
+  const many = list(about);
+  return { ...many, read: (value) => many.read(value).map((part) => one.read(part) ?? '') };
+}
+
+/** Where a PostgreSQL database is, with user and password. Shown to nobody. */
+export function databaseUrl(about: string): Setting<string> {
+  return {
+    about,
+    fallback: undefined,
+    secret: true,
+    read(value) {
+      const url = value !== undefined && URL.canParse(value) ? new URL(value) : undefined;
+      if (value === undefined || !url || !/^postgres(ql)?:$/.test(url.protocol) || url.pathname.length < 2) throw new Error('is not the address of a database: postgres://user:password@host:5432/database.');
+      return value;
+    },
+  };
+}
+
+/** 32 random bytes as base64url. */
+export function secretBytes(about: string): Setting<Buffer> {
+  return {
+    about,
+    fallback: undefined,
+    secret: true,
+    read(value) {
+      if (value === undefined) throw new Error('is not set. Make one with: openssl rand -base64 32 | tr "+/" "-_" | tr -d "="');
+      const bytes = Buffer.from(value, 'base64url');
+      if (bytes.length !== 32 || new Set(bytes).size < 8) throw new Error('is not 32 random bytes as base64url. Make one with: openssl rand -base64 32 | tr "+/" "-_" | tr -d "="');
+      return bytes;
+    },
+  };
+}
+
+const SAMPLE_SECRET = /change|sample|example|secret|password|placeholder|default|insecure|test|todo|xxxx|1234|abcd/i;
+
+/** What services prove to each other with. Nothing that could stand in a document is taken. */
+export function internalSecret(about: string): Setting<string> {
+  return {
+    about,
+    fallback: undefined,
+    secret: true,
+    read(value) {
+      const remedy = 'Make one with: openssl rand -hex 32';
+      if (value === undefined) throw new Error(`is not set. Every service of a deployment needs the same one. ${remedy}`);
+      if (value.length < 32 || !/^[\x21-\x7e]+$/.test(value)) throw new Error(`is shorter than 32 characters or has spaces. ${remedy}`);
+      const repeated = /^(.{1,16})\1+$/.test(value);
+      if (repeated || new Set(value).size < 8 || (SAMPLE_SECRET.test(value) && !/^[0-9a-f]+$/i.test(value))) throw new Error(`is a sample value that others know. ${remedy}`);
+      return value;
+    },
+  };
+}
+
 /** An http or https base URL without query, trailing slash removed. */
 export function baseUrl(about: string): Setting<string | undefined> {
   return {

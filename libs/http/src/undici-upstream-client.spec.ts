@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Loopback, Recorder, readBody } from './fixtures/loopback.js';
 
@@ -115,6 +115,16 @@ describe('an answer', () => {
     expect([bench.recorder.status, bench.recorder.bytes.toString()]).toEqual([200, 'ok']);
   });
 
+  it.each<[string, (response: ServerResponse) => void, Record<string, string>]>([
+    ['with them', (response) => (response.writeHead(200, { trailer: 'x-end' }).write('one'), response.addTrailers({ 'X-End': 'whole' }), response.end()), { 'x-end': 'whole' }],
+    ['without', (response) => response.end('one'), {}],
+  ])('gives its trailers to the end: %s', async (_title, answer, trailers) => {
+    const origin = await bench.http((_request, response) => answer(response));
+    bench.send(origin);
+    await bench.ended();
+    expect([bench.recorder.calls, bench.recorder.bytes.toString(), bench.recorder.trailers]).toEqual([['head', 'data', 'end'], 'one', trailers]);
+  });
+
   it.each<[string, string]>([
     ['with less than its length', 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this'],
     ['in chunks, within a chunk', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n20\r\nonly this'],
@@ -149,6 +159,20 @@ describe('an answer', () => {
     expect(bench.recorder.calls).toEqual(['error']);
     expect(bench.recorder.failure).toEqual({ failure: 'timeout', sent: true });
     await bench.until(() => closed, 'the closed connection');
+  });
+
+  it.each([
+    [true, ['head', 'end']],
+    [false, ['error']],
+  ])('whose head is late may be held by informational heads, if they count (%s)', async (interimHeadsCount, calls) => {
+    const origin = await bench.http((_request, response) => {
+      let signs = 0;
+      const timer = setInterval(() => (++signs < 15 ? response.writeProcessing() : response.end()), 100);
+      response.on('close', () => clearInterval(timer));
+    });
+    bench.send(origin, { headTimeoutMs: 300, interimHeadsCount });
+    await bench.ended();
+    expect(bench.recorder.calls).toEqual(calls);
   });
 
   it('that falls silent times out', async () => {

@@ -96,6 +96,7 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamExchange, Wa
   silentAtTick = 0;
   private readonly headTimeoutMs: number;
   private readonly idleTimeoutMs: number;
+  private readonly interimHeadsCount: boolean;
   private controller: Dispatcher.DispatchController | undefined;
   private failure: UpstreamFailure | undefined;
   private headArrived = false;
@@ -112,6 +113,7 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamExchange, Wa
     this.idleWatch = idleWatch;
     this.headTimeoutMs = request.headTimeoutMs;
     this.idleTimeoutMs = request.idleTimeoutMs;
+    this.interimHeadsCount = request.interimHeadsCount === true;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -122,7 +124,7 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamExchange, Wa
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Record<string, string | string[] | undefined>): void {
-    if (status < 200) return;
+    if (status < 200) return this.interimHead();
     this.headArrived = true;
     this.showLife();
     this.handler.onHead(status, headers);
@@ -133,10 +135,10 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamExchange, Wa
     this.handler.onData(chunk);
   }
 
-  onResponseEnd(): void {
+  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: Record<string, string | string[] | undefined>): void {
     if (this.ended) return;
     this.end();
-    this.handler.onEnd();
+    this.handler.onEnd(trailers);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
@@ -171,6 +173,10 @@ class UndiciExchange implements Dispatcher.DispatchHandler, UpstreamExchange, Wa
     this.failure = failure;
     this.slices.length = 0;
     this.controller?.abort(error);
+  }
+
+  private interimHead(): void {
+    if (this.interimHeadsCount && !this.ended) this.idleWatch.touch(this, this.headTimeoutMs);
   }
 
   /** What stands still because we asked for it is not silent. */

@@ -11,6 +11,8 @@ export interface UpstreamRequest {
   /** Until the response head, and between two reads of the body. */
   headTimeoutMs: number;
   idleTimeoutMs: number;
+  /** An informational head is a sign of life: the head may then take that long again. Only for servers of our own. */
+  interimHeadsCount?: boolean;
 }
 
 export type UpstreamFailure = 'connect' | 'timeout' | 'broken' | 'aborted';
@@ -22,7 +24,8 @@ export type UpstreamFailure = 'connect' | 'timeout' | 'broken' | 'aborted';
 export interface UpstreamHandler {
   onHead(status: number, headers: Record<string, string | string[] | undefined>): void;
   onData(bytes: Buffer): void;
-  onEnd(): void;
+  /** `trailers`: what the answer said behind its last byte, in small letters; empty where it said nothing. */
+  onEnd(trailers?: Record<string, string | string[] | undefined>): void;
   /** `sent`: whether request bytes may have reached the provider. */
   onError(failure: UpstreamFailure, sent: boolean, cause: unknown): void;
 }

@@ -6,6 +6,18 @@ export interface QuickstartEnv {
   keys: ReadonlyMap<Platform, string>;
   simulatorUrl: string;
   databaseUrl: string;
+  /** Only where the deployment has them. */
+  kafkaBrokers?: readonly string[];
+  redisUrl?: string;
+}
+
+export interface QuickstartKeys {
+  /** Of quickstart.env. */
+  path: string;
+  /** Key of each group, in the clear. */
+  keys: ReadonlyMap<Platform, string>;
+  /** Keys were issued by this start. */
+  created: boolean;
 }
 
 const KEY_NAMES: Readonly<Record<Platform, string>> = {
@@ -15,12 +27,14 @@ const KEY_NAMES: Readonly<Record<Platform, string>> = {
 };
 
 /** `KEY=value` lines that a shell can source. */
-export function writeQuickstartEnv({ baseUrl, keys, simulatorUrl, databaseUrl }: QuickstartEnv): string {
+export function writeQuickstartEnv({ baseUrl, keys, simulatorUrl, databaseUrl, kafkaBrokers, redisUrl }: QuickstartEnv): string {
   const values: [string, string][] = [
     ['TOKONE_BASE_URL', baseUrl],
     ...[...keys].map(([platform, key]): [string, string] => [KEY_NAMES[platform], key]),
     ['TOKONE_SIMULATOR_URL', simulatorUrl],
     ['TOKONE_DATABASE_URL', databaseUrl],
+    ...(kafkaBrokers ? [['TOKONE_KAFKA_BROKERS', kafkaBrokers.join(',')] as [string, string]] : []),
+    ...(redisUrl === undefined ? [] : [['TOKONE_REDIS_URL', redisUrl] as [string, string]]),
   ];
   return values.map(([name, value]) => `${name}=${quoteForShell(value)}\n`).join('');
 }

@@ -1,5 +1,5 @@
 import { quoteForShell } from './quickstart-env.js';
-import type { QuickstartKeys } from './quickstart.js';
+import type { QuickstartKeys } from './quickstart-env.js';
 import type { UpstreamTarget } from './upstream-targets.js';
 
 export interface ReadyBlockInput {

@@ -10,11 +10,11 @@ import { fileURLToPath } from 'node:url';
 import { StartupError } from '@tokone/persistence';
 import type { Logger } from '@tokone/telemetry';
 import { z } from 'zod';
-import { writePrivateFile } from './private-file.js';
+import { writePrivateFile } from '@tokone/service';
 import { endSimulator, renewLifeline } from './simulator-contact.js';
 import type { SimulatorContact } from './simulator-contact.js';
 
-const MAIN = fileURLToPath(new URL('../../simulator/dist/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../apps/simulator/dist/main.js', import.meta.url));
 /** A simulator whose TokOne was killed waits so long to be taken over by the next start, and then ends by itself. */
 const ORPHAN_EXIT_MS = 600_000;
 const WATCH_MS = 1_000;

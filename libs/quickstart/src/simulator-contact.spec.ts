@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { IncomingHttpHeaders, Server } from 'node:http';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { startSimulator } from '@tokone/simulator';
-import { listen, urlOf } from './listener.js';
+import { listen, urlOf } from '@tokone/service';
 import { endSimulator, renewLifeline } from './simulator-contact.js';
 
 const TOKEN = 'token-of-this-folder';

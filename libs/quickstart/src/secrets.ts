@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StartupError } from '@tokone/persistence';
-import { readFileIfThere, writePrivateFile } from './private-file.js';
+import { readFileIfThere, writePrivateFile } from '@tokone/service';
 
 export interface Secrets {
   /** Keys are stored as HMAC under it. */

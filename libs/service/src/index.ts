@@ -1,0 +1,17 @@
+export { InternalGuard, InternalSecret } from './internal.guard.js';
+export { InternalErrorFilter, InternalFailureLog } from './internal-error.filter.js';
+export { internalModule, readAs } from './internal-module.js';
+export { HealthChecks, HealthModule } from './health.js';
+export type { HealthCheck } from './health.js';
+export { checkAddress, listen, urlOf } from './listener.js';
+export { logAlarm } from './log-alarm.js';
+export { OpenedParts } from './opened-parts.js';
+export { readFileIfThere, writePrivateFile } from './private-file.js';
+export { ServiceListeners } from './service-listeners.js';
+export type { ListenerAddress } from './service-listeners.js';
+export { KAFKA_SETTINGS, SERVICE_SETTINGS } from './service-settings.js';
+export { runCommand } from './run-command.js';
+export type { CommandDefinition } from './run-command.js';
+export { runService } from './run-service.js';
+export type { RunningService, ServiceDefinition, ServiceWorld } from './run-service.js';
+export { watchStopSignals, whenAborted } from './stop-signals.js';

@@ -1,0 +1,12 @@
+import type { Logger } from '@tokone/telemetry';
+
+/** An alarm as a log line of level `error`, which is what someone must look at. Money is written as decimal strings. */
+export function logAlarm(logger: Logger, alarm: { kind: string }): void {
+  const fields = Object.fromEntries(Object.entries(alarm).map(([name, value]): [string, unknown] => [name, plain(value)]));
+  logger.error(fields, `alarm: ${alarm.kind}`);
+}
+
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  return value instanceof Error ? (value.stack ?? value.message) : value;
+}
