@@ -1,9 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { readChargeRated, writeChargeRated } from './charge-rated.js';
-import type { ChargeRated } from './charge-rated.js';
+import { readCharges, writeChargeRated } from './charge-rated.js';
+import type { ChargeRated, RatedCharge } from './charge-rated.js';
 
 const charge = { id: '019ab1c2-0000-7000-8000-000000000001', accountId: '019ab1c2-0000-7000-8000-000000000002', ratedNanoUsd: 9_007_199_254_740_993n, chargeNanoUsd: 0n };
+const wireCharge = { ...charge, ratedNanoUsd: '1', chargeNanoUsd: '1' };
+const head = { schema: 2, id: '019ab1c2-0000-7000-8000-000000000009', at: 1_767_225_600_000, traceparent: '00-019ab1c2000070008000000000000009-8000000000000009-00' } as const;
+const batchOf = (charges: RatedCharge[]): ChargeRated => ({ ...head, charges });
 
 describe('charge.rated', () => {
   it('comes back as it was written, for every amount', () => {
@@ -11,27 +15,35 @@ describe('charge.rated', () => {
     const charges = fc.array(fc.record({ id: fc.uuid(), accountId: fc.uuid(), ratedNanoUsd: nanoUsd, chargeNanoUsd: nanoUsd }), { minLength: 1, maxLength: 50 });
     fc.assert(
       fc.property(charges, (list) => {
-        const batch: ChargeRated = { schema: 1, charges: list };
-        expect(readChargeRated(writeChargeRated(batch))).toEqual(batch);
+        expect(readCharges(writeChargeRated(batchOf(list)))).toEqual(list);
       }),
     );
   });
 
+  it('of the previous schema is read', () => {
+    const stored = readFileSync(new URL('./fixtures/charge-rated-1.json', import.meta.url), 'utf8');
+    expect(readCharges(stored)).toEqual([charge, { ...charge, id: '019ab1c2-0000-7000-8000-000000000005', ratedNanoUsd: 125n, chargeNanoUsd: 125n }]);
+  });
+
   it('holds up to 5,000 charges', () => {
-    const batch: ChargeRated = { schema: 1, charges: Array.from({ length: 5_000 }, () => charge) };
-    expect(readChargeRated(writeChargeRated(batch))).toEqual(batch);
-    expect(() => readChargeRated(writeChargeRated({ schema: 1, charges: [...batch.charges, charge] }))).toThrow();
+    const charges = Array.from({ length: 5_000 }, () => charge);
+    expect(readCharges(writeChargeRated(batchOf(charges)))).toEqual(charges);
+    expect(() => readCharges(writeChargeRated(batchOf([...charges, charge])))).toThrow();
   });
 
   it.each<[string, unknown]>([
-    ['no charge', { schema: 1, charges: [] }],
-    ['another schema', { schema: 2, charges: [{ ...charge, ratedNanoUsd: '1', chargeNanoUsd: '1' }] }],
-    ['money as a number', { schema: 1, charges: [{ ...charge, ratedNanoUsd: 1, chargeNanoUsd: '1' }] }],
-    ['negative money', { schema: 1, charges: [{ ...charge, ratedNanoUsd: '1', chargeNanoUsd: '-1' }] }],
-    ['an id that is none', { schema: 1, charges: [{ ...charge, id: 'x', ratedNanoUsd: '1', chargeNanoUsd: '1' }] }],
-    ['no account', { schema: 1, charges: [{ id: charge.id, ratedNanoUsd: '1', chargeNanoUsd: '1' }] }],
-    ['one bad charge among good ones', { schema: 1, charges: [{ ...charge, ratedNanoUsd: '1', chargeNanoUsd: '1' }, {}] }],
+    ['no charge', { ...head, charges: [] }],
+    ['a schema to come', { ...head, schema: 3, charges: [wireCharge] }],
+    ['no id of its own', { ...head, id: undefined, charges: [wireCharge] }],
+    ['no time', { ...head, at: undefined, charges: [wireCharge] }],
+    ['a trace context that is none', { ...head, traceparent: 'x', charges: [wireCharge] }],
+    ['money as a number', { ...head, charges: [{ ...wireCharge, ratedNanoUsd: 1 }] }],
+    ['negative money', { ...head, charges: [{ ...wireCharge, chargeNanoUsd: '-1' }] }],
+    ['an id that is none', { ...head, charges: [{ ...wireCharge, id: 'x' }] }],
+    ['no account', { ...head, charges: [{ ...wireCharge, accountId: undefined }] }],
+    ['one bad charge among good ones', { ...head, charges: [wireCharge, {}] }],
+    ['one bad charge in the previous schema', { schema: 1, charges: [wireCharge, {}] }],
   ])('with %s is refused', (_title, batch) => {
-    expect(() => readChargeRated(JSON.stringify(batch))).toThrow();
+    expect(() => readCharges(JSON.stringify(batch))).toThrow();
   });
 });

@@ -1,26 +1,37 @@
+import { TRACEPARENT } from '@tokone/protocol';
 import { z } from 'zod';
 
 const nanoUsd = z.string().regex(/^\d{1,18}$/).transform(BigInt);
+const charges = z
+  .array(
+    z.object({
+      id: z.uuid(),
+      accountId: z.uuid(),
+      ratedNanoUsd: nanoUsd,
+      chargeNanoUsd: nanoUsd,
+    }),
+  )
+  .min(1)
+  .max(5000);
 
 /**
  * `charge.rated`: one batch of rated requests, published by billing's outbox (at least once), posted by account
- * (each `id` once for ever). `chargeNanoUsd` ≤ `ratedNanoUsd`: it is what admission granted; the difference is
- * booked to the deployment's write-off account.
+ * (each charge's `id` once for ever). `chargeNanoUsd` ≤ `ratedNanoUsd`: it is what admission granted; the difference
+ * is booked to the deployment's write-off account. The batch's own `id` and `at` are those of its publication: a batch
+ * that is published again has others, and the same charges.
  */
 export const chargeRatedSchema = z.object({
-  schema: z.literal(1),
-  charges: z
-    .array(
-      z.object({
-        id: z.uuid(),
-        accountId: z.uuid(),
-        ratedNanoUsd: nanoUsd,
-        chargeNanoUsd: nanoUsd,
-      }),
-    )
-    .min(1)
-    .max(5000),
+  schema: z.literal(2),
+  id: z.uuid(),
+  /** Milliseconds since 1970. */
+  at: z.number().int().min(0),
+  /** Of the publication: a batch holds requests of many traces. */
+  traceparent: z.string().regex(TRACEPARENT).nullable(),
+  charges,
 });
+
+/** The previous schema had nothing but the charges. */
+const firstSchema = z.object({ schema: z.literal(1), charges });
 
 export type ChargeRated = z.output<typeof chargeRatedSchema>;
 export type RatedCharge = ChargeRated['charges'][number];
@@ -29,6 +40,7 @@ export function writeChargeRated(event: ChargeRated): string {
   return JSON.stringify(event, (_name, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
 }
 
-export function readChargeRated(text: string): ChargeRated {
-  return chargeRatedSchema.parse(JSON.parse(text));
+/** The charges of an event of this schema or of the previous one. Throws a ZodError or SyntaxError on anything else. */
+export function readCharges(text: string): RatedCharge[] {
+  return z.discriminatedUnion('schema', [chargeRatedSchema, firstSchema]).parse(JSON.parse(text)).charges;
 }

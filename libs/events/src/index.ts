@@ -1,6 +1,14 @@
 export { USAGE_OUTCOMES, readUsageRecorded, usageRecordedSchema, writeUsageRecorded } from './usage-recorded.js';
 export type { UsageOutcome, UsageRecorded } from './usage-recorded.js';
-export { chargeRatedSchema, readChargeRated, writeChargeRated } from './charge-rated.js';
+export { chargeRatedSchema, readCharges, writeChargeRated } from './charge-rated.js';
 export type { ChargeRated, RatedCharge } from './charge-rated.js';
+export { ACCOUNT_CHANGES, accountChangedSchema, readAccountChanged, writeAccountChanged } from './account-changed.js';
+export type { AccountChanged } from './account-changed.js';
+export { readUsageDead, usageDeadSchema, writeUsageDead } from './usage-dead.js';
+export type { UsageDead } from './usage-dead.js';
+export { TOPICS } from './topics.js';
+export type { TopicName, TopicRow } from './topics.js';
+export { PARTITIONS, partitionOf } from './partition.js';
+export { documentEvents } from './event-document.js';
 export { SPOOL_RECORD } from './spool-record.js';
 export type { ExtendPayload, OpenPayload, ProgressPayload, SpoolRecordType } from './spool-record.js';

@@ -1,11 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { USAGE_OUTCOMES, readUsageRecorded, writeUsageRecorded } from './usage-recorded.js';
 import type { UsageRecorded } from './usage-recorded.js';
 
 const event: UsageRecorded = {
-  schema: 1,
+  schema: 2,
   id: '019ab1c2-0000-7000-8000-000000000001',
+  traceparent: '00-019ab1c2000070008000000000000001-8000000000000001-00',
   accountId: '019ab1c2-0000-7000-8000-000000000002',
   keyId: '019ab1c2-0000-7000-8000-000000000003',
   groupId: '019ab1c2-0000-7000-8000-000000000004',
@@ -69,8 +71,10 @@ describe('usage.recorded', () => {
   });
 
   it.each<[string, Record<string, unknown>]>([
-    ['another schema', { schema: 2 }],
+    ['a schema to come', { schema: 3 }],
     ['no schema', { schema: undefined }],
+    ['no trace context, though it is schema 2', { traceparent: undefined }],
+    ['a trace context that is none', { traceparent: '00-1-2-00' }],
     ['an id that is none', { id: '1' }],
     ['an account that is none', { accountId: "'; --" }],
     ['no key', { keyId: undefined }],
@@ -100,6 +104,13 @@ describe('usage.recorded', () => {
 
   it.each(['', 'null', '[]', '"x"', '{', '{}', `${writeUsageRecorded(event)}x`])('is not %p', (text) => {
     expect(() => readUsageRecorded(text)).toThrow();
+  });
+
+  it('of the previous schema is read, without a trace context', () => {
+    const stored = readFileSync(new URL('./fixtures/usage-recorded-1.json', import.meta.url), 'utf8');
+    const read = readUsageRecorded(stored);
+    expect(read).toMatchObject({ schema: 2, traceparent: null, id: event.id, grantNanoUsd: 12_500_000n, endedAtMs: event.endedAtMs });
+    expect(readUsageRecorded(writeUsageRecorded(read))).toEqual(read);
   });
 
   it('may carry members that a later version adds', () => {

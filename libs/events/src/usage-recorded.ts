@@ -1,3 +1,4 @@
+import { TRACEPARENT } from '@tokone/protocol';
 import { z } from 'zod';
 
 /** How a request ended. `refused` never reached an upstream; all others were admitted and have an OPEN record. */
@@ -30,11 +31,14 @@ const tokens = z.strictObject({
 /**
  * `usage.recorded`: what one request used. Published by the gateway's spool, keyed by `accountId`, at least once, in
  * the order of one gateway; consumed by billing, which charges each `id` once for ever. `id` is the request id of
- * the answer, the id of the usage row and of the charge. Money is a decimal string of nano-USD on the wire.
+ * the answer, the id of the usage row and of the charge; the event's time is `endedAtMs`. Money is a decimal string of
+ * nano-USD on the wire.
  */
 export const usageRecordedSchema = z.object({
-  schema: z.literal(1),
+  schema: z.literal(2),
   id: z.uuid(),
+  /** The trace of the request, as W3C writes it; null where it is not known, as in every event of schema 1. */
+  traceparent: z.string().regex(TRACEPARENT).nullable(),
   accountId: z.uuid(),
   keyId: z.uuid(),
   groupId: z.uuid(),
@@ -82,7 +86,15 @@ export function writeUsageRecorded(event: UsageRecorded): string {
   return JSON.stringify({ ...event, holdNanoUsd: event.holdNanoUsd.toString(), grantNanoUsd: event.grantNanoUsd.toString() });
 }
 
-/** Throws a ZodError or SyntaxError on anything that is not a `usage.recorded` of schema 1. */
+/**
+ * Accepts schema 2 and the previous one, which had no trace context: what comes out is always schema 2. Throws a
+ * ZodError or SyntaxError on anything else.
+ */
 export function readUsageRecorded(text: string): UsageRecorded {
-  return usageRecordedSchema.parse(JSON.parse(text));
+  const value: unknown = JSON.parse(text);
+  return usageRecordedSchema.parse(isFirstSchema(value) ? { ...value, schema: 2, traceparent: null } : value);
+}
+
+function isFirstSchema(value: unknown): value is { schema: 1 } {
+  return typeof value === 'object' && value !== null && 'schema' in value && value.schema === 1;
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { writeUsageRecorded, type UsageRecorded } from '@tokone/events';
+import type { UsageRecorded } from '@tokone/events';
 import type { Consumption, EventLog, LogBatch, LogConsumer, LogRecord } from './event-log.js';
+import { ACCOUNT, usageText } from './fixtures/usage-text.js';
 
 /** One log for one test, empty at first. */
 export interface EventLogDriver {
@@ -15,7 +16,6 @@ export interface EventLogDriver {
 const DEADLINE_MS = 20_000;
 /** Shorter than the first pause of a driver's retry may be, longer than stopping an idle loop takes. */
 const PROMPT_MS = 2_000;
-const ACCOUNT = '00000000-0000-7000-8000-0000000000aa';
 
 /** The promises of `EventLog`, the same for every driver. */
 export function eventLogContract(name: string, makeDriver: () => Promise<EventLogDriver>): void {
@@ -31,7 +31,7 @@ export function eventLogContract(name: string, makeDriver: () => Promise<EventLo
       await driver.close();
     });
     const writeEvents = async (numbers: number[]): Promise<void> => {
-      for (const number of numbers) await driver.write(eventText(number), ACCOUNT);
+      for (const number of numbers) await driver.write(usageText(number), ACCOUNT);
     };
     const start = async (consumer: LogConsumer): Promise<Consumption> => {
       const consumption = await driver.log.consume(consumer);
@@ -84,13 +84,13 @@ function handsOver(bench: Bench & { write(raw: string): Promise<void> }): void {
 
   it('hands over a record that is no event as raw text, between its neighbours', async () => {
     const memory = new MemoryConsumer();
-    const broken = ['{"schema":1', '{"schema":2}', 'null', ''];
+    const broken = ['{"schema":1', '{"schema":3}', 'null', ''];
     await bench.writeEvents([0]);
     for (const raw of broken) await bench.write(raw);
     await bench.writeEvents([1]);
     await (await bench.start(memory)).caughtUp(DEADLINE_MS);
     expect(memory.records.map(({ event, raw }) => (event ? numberOf(event) : raw))).toEqual([0, ...broken, 1]);
-    expect(memory.records[0]!.raw).toBe(eventText(0));
+    expect(memory.records[0]!.raw).toBe(usageText(0));
   });
 
   it('waits for its first record in an empty log', async () => {
@@ -285,40 +285,4 @@ function range(from: number, to: number): number[] {
 
 function numberOf(event: UsageRecorded): number {
   return event.startedAtMs;
-}
-
-function eventText(number: number): string {
-  const id = (kind: string): string => `00000000-0000-7000-8000-${kind}${number.toString(16).padStart(10, '0')}`;
-  const zero = { input: 0, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0, inputAudio: 0 };
-  return writeUsageRecorded({
-    schema: 1,
-    id: id('01'),
-    accountId: ACCOUNT,
-    keyId: id('02'),
-    groupId: id('03'),
-    model: 'gpt-5',
-    dialect: 'openai-chat',
-    streamed: true,
-    status: 200,
-    outcome: 'completed',
-    errorCode: null,
-    count: 1,
-    tokens: { ...zero, output: number, reasoning: 0, outputAudio: 0, outputImage: 0 },
-    units: {},
-    serviceTier: null,
-    estimated: false,
-    odd: false,
-    priceId: 'price',
-    multiplierPpm: 1_000_000,
-    holdNanoUsd: 5n,
-    grantNanoUsd: 5n,
-    upstreamId: null,
-    upstreamRequestId: null,
-    rawUsage: null,
-    startedAtMs: number,
-    firstByteAtMs: null,
-    endedAtMs: number,
-    requestBytes: 1,
-    answerBytes: 1,
-  });
 }

@@ -1,7 +1,9 @@
-import { readUsageRecorded, SPOOL_RECORD, type UsageRecorded } from '@tokone/events';
-import type { Spool, SpoolRecord } from '@tokone/spool';
+import { SPOOL_RECORD } from '@tokone/events';
+import type { Spool } from '@tokone/spool';
 import { CatchUpError } from './catch-up-error.js';
+import type { ConsumptionOptions, ConsumptionTrouble } from './consumption-trouble.js';
 import type { Consumption, LogBatch, LogConsumer, LogRecord } from './event-log.js';
+import { toLogRecord } from './log-record.js';
 import { retryPauseMs } from './retry-pause.js';
 import { WakeUp } from './wake-up.js';
 
@@ -9,21 +11,6 @@ import { WakeUp } from './wake-up.js';
 const EVENT_TYPES = [SPOOL_RECORD.close, SPOOL_RECORD.refused];
 /** Of the log, looked at in one step: OPEN and PROGRESS records between two events cost no more than this at once. */
 const STEP_BYTES = 1_048_576;
-
-/** Why the same work is tried again. The log must not carry the event itself. */
-export interface ConsumptionTrouble {
-  doing: 'cursor' | 'read' | 'handle';
-  /** In a row. */
-  failures: number;
-  pauseMs: number;
-  cause: unknown;
-}
-
-export interface ConsumptionOptions {
-  /** 0 ≤ x < 1. */
-  random: () => number;
-  onTrouble: (trouble: ConsumptionTrouble) => void;
-}
 
 /** One consumer's walk through a spool: one batch at a time, the next only after the last is handled. */
 export class SpoolConsumption implements Consumption {
@@ -111,7 +98,7 @@ export class SpoolConsumption implements Consumption {
         if (!page) return undefined;
         const moved = page.next !== position;
         position = page.next;
-        for (const record of page.records) records.push(toLogRecord(record));
+        for (const { position: offset, payload } of page.records) records.push(toLogRecord(offset, payload));
         if (records.length >= this.consumer.batchSize || due) return { partition: this.spool.id, records, nextOffset: position };
         if (moved && position < this.spool.end && this.handledTo !== undefined) continue;
         if (records.length === 0 && (moved || this.handledTo === undefined)) {
@@ -148,18 +135,5 @@ export class SpoolConsumption implements Consumption {
 
   private notify(): void {
     for (const watch of this.watchers) watch();
-  }
-}
-
-function toLogRecord({ position, payload }: SpoolRecord): LogRecord {
-  return { offset: position, event: readOrUndefined(payload), raw: payload };
-}
-
-/** An unreadable event is the consumer's to keep; stopping the log for it would stop every charge behind it. */
-function readOrUndefined(payload: string): UsageRecorded | undefined {
-  try {
-    return readUsageRecorded(payload);
-  } catch {
-    return undefined;
   }
 }

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SPOOL_RECORD } from '@tokone/events';
 import { Spool } from '@tokone/spool';
+import type { ConsumptionTrouble } from './consumption-trouble.js';
 import { eventLogContract } from './event-log.contract.js';
 import type { LogBatch, LogConsumer } from './event-log.js';
 import { retryPauseMs } from './retry-pause.js';
 import { SpoolEventLog } from './spool-event-log.js';
-import type { ConsumptionTrouble } from './spool-consumption.js';
 
 const openSpool = (folder: string): Promise<Spool> =>
   Spool.open({ folder, now: () => 0, onAlarm: () => undefined, ballastBytes: 0, segmentBytes: 2_000 });

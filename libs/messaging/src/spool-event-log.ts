@@ -1,6 +1,7 @@
 import type { Spool } from '@tokone/spool';
+import type { ConsumptionOptions } from './consumption-trouble.js';
 import type { Consumption, EventLog, LogConsumer } from './event-log.js';
-import { SpoolConsumption, type ConsumptionOptions } from './spool-consumption.js';
+import { SpoolConsumption } from './spool-consumption.js';
 
 /**
  * The log of one process: the gateway's own spool, one partition named after the spool's id, so that a cursor of a

@@ -1,0 +1,55 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { Uuid7Source } from '@tokone/protocol';
+import { testServers, waitFor } from '@tokone/testing';
+import { chargeLogContract } from '../charge-log.contract.js';
+import type { ConsumptionTrouble } from '../consumption-trouble.js';
+import { CarefulProducer } from './careful-producer.js';
+import { KafkaChargePublisher } from './event-publishers.js';
+import { connectTo, watchTroubles } from './fixtures/test-kafka.js';
+import { KafkaChargeLog } from './kafka-charge-log.js';
+import type { KafkaConnection } from './kafka-connection.js';
+import { ensureTopics } from './topic-setup.js';
+
+let brokers: string[];
+beforeAll(async () => {
+  brokers = await testServers().kafka();
+});
+
+function publisherOf(connection: KafkaConnection): KafkaChargePublisher {
+  return new KafkaChargePublisher({ connection, producer: new CarefulProducer(connection), ids: new Uuid7Source(() => 1_767_225_600_000), now: () => 1_767_225_600_000 });
+}
+
+chargeLogContract('Kafka', async () => {
+  const connection = connectTo(brokers);
+  await ensureTopics(connection);
+  const publisher = publisherOf(connection);
+  const open = (): KafkaChargeLog => new KafkaChargeLog({ connection, ...watchTroubles() });
+  return { log: open(), another: open, publish: (charges) => publisher.publish([charges]), close: () => publisher.close() };
+});
+
+describe('a message of charge.rated that cannot be read', () => {
+  it('stops its partition and says where it stands, while others go on', async () => {
+    const connection = connectTo(brokers);
+    await ensureTopics(connection);
+    const producer = new CarefulProducer(connection);
+    const publisher = publisherOf(connection);
+    const watch = watchTroubles();
+    const handling = (): ConsumptionTrouble[] => watch.troubles.filter(({ doing }) => doing === 'handle');
+    const posted: string[] = [];
+    const consumption = await new KafkaChargeLog({ connection, ...watch }).consume(async (charges) => {
+      posted.push(...charges.map(({ accountId }) => accountId));
+    });
+    try {
+      const [stuck, free] = ['019ab1c2-0000-7000-8000-000000000001', '019ab1c2-0000-7000-8000-000000000002'];
+      const topic = connection.topic('charge.rated');
+      await producer.send(topic, [{ partition: 0, key: null, value: '{"schema":3}', headers: {} }]);
+      await publisher.publish([[stuck, free].map((accountId) => ({ id: accountId, accountId, ratedNanoUsd: 1n, chargeNanoUsd: 1n }))]);
+      await waitFor(() => handling().length > 0 && posted.length > 0, { what: 'the trouble and the other partition', deadlineMs: 20_000 });
+      expect(String(handling()[0]!.cause)).toContain(`the message at 0 of ${topic}/0 cannot be read`);
+      expect(posted).toEqual([free]);
+    } finally {
+      await consumption.stop();
+      await Promise.all([producer.close(), publisher.close()]);
+    }
+  });
+});

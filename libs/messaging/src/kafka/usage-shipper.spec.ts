@@ -1,0 +1,26 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { partitionOf, readUsageRecorded, writeUsageRecorded } from '@tokone/events';
+import { usageText } from '../fixtures/usage-text.js';
+import { toLogRecord } from '../log-record.js';
+import { toProduced } from './usage-shipper.js';
+
+const ACCOUNT = '019ab1c2-0000-7000-8000-000000000002';
+
+describe('toProduced', () => {
+  it('sends an event as it stands, to its account, with id, schema and trace context in the headers', () => {
+    const traceparent = '00-019ab1c2000070008000000000000001-8000000000000001-00';
+    const raw = writeUsageRecorded({ ...readUsageRecorded(usageText(7, ACCOUNT)), traceparent });
+    const headers = { id: readUsageRecorded(raw).id, schema: '2', traceparent };
+    expect(toProduced(toLogRecord(1n, raw))).toEqual({ partition: partitionOf(ACCOUNT), key: ACCOUNT, value: raw, headers });
+  });
+
+  it('says which schema an event of the previous one is', () => {
+    const raw = readFileSync(new URL('../../../events/src/fixtures/usage-recorded-1.json', import.meta.url), 'utf8').trim();
+    expect(toProduced(toLogRecord(1n, raw))).toMatchObject({ key: ACCOUNT, value: raw, headers: { schema: '1' } });
+  });
+
+  it('sends what cannot be read to partition 0, as it stands', () => {
+    expect(toProduced(toLogRecord(1n, '{"schema":9'))).toEqual({ partition: 0, key: null, value: '{"schema":9', headers: {} });
+  });
+});

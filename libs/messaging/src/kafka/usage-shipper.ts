@@ -1,0 +1,110 @@
+import { partitionOf } from '@tokone/events';
+import type { Spool } from '@tokone/spool';
+import type { ConsumptionOptions } from '../consumption-trouble.js';
+import { CursorFile } from '../cursor-file.js';
+import type { Consumption, LogBatch, LogConsumer, LogRecord } from '../event-log.js';
+import { SpoolEventLog } from '../spool-event-log.js';
+import type { CarefulProducer, ProducedRecord } from './careful-producer.js';
+import type { KafkaConnection } from './kafka-connection.js';
+
+export interface UsageShipperOptions extends ConsumptionOptions {
+  spool: Spool;
+  connection: KafkaConnection;
+  /** The shipper's own: it closes it. */
+  producer: CarefulProducer;
+  /** Beside the spool's folder, not in it. */
+  cursorPath: string;
+  /** Most records that are on their way at once. */
+  batchSize?: number;
+}
+
+const BATCH_SIZE = 1_000;
+const LINGER_MS = 5;
+const STOP_GRACE_MS = 3_000;
+
+/**
+ * Brings what the gateway's spool says was used to `usage.recorded`, at least once, in the spool's order for each
+ * account, and releases from the spool what Kafka has. While Kafka is away the spool grows; nothing else waits.
+ */
+export class UsageShipper {
+  private readonly shipment: Shipment;
+
+  private constructor(
+    private readonly options: UsageShipperOptions,
+    private readonly parts: { shipment: Shipment; consumption: Consumption; cursorFile: CursorFile },
+  ) {
+    this.shipment = parts.shipment;
+  }
+
+  static async start(options: UsageShipperOptions): Promise<UsageShipper> {
+    const cursorFile = new CursorFile(options.cursorPath);
+    const shipment = new Shipment(options, cursorFile);
+    const consumption = await new SpoolEventLog(options.spool, options).consume(shipment);
+    return new UsageShipper(options, { shipment, consumption, cursorFile });
+  }
+
+  /** Resolves when Kafka has all that was in the spool at the call; rejects with a `CatchUpError` after the deadline. */
+  caughtUp(deadlineMs: number): Promise<void> {
+    return this.parts.consumption.caughtUp(deadlineMs);
+  }
+
+  /** When the oldest request ended of those that are being sent, milliseconds since 1970; undefined when none is. */
+  get oldestUnshippedMs(): number | undefined {
+    return this.shipment.oldestMs;
+  }
+
+  get shippedRecords(): number {
+    return this.shipment.shippedRecords;
+  }
+
+  /** Lets a running send end, for three seconds at most. What is not sent stays in the spool. */
+  async stop(): Promise<void> {
+    const stopped = this.parts.consumption.stop();
+    const timer = setTimeout(() => void this.options.producer.close(), STOP_GRACE_MS);
+    await stopped.finally(() => clearTimeout(timer));
+    await this.options.producer.close();
+    await this.parts.cursorFile.flush();
+  }
+}
+
+class Shipment implements LogConsumer {
+  readonly batchSize: number;
+  readonly lingerMs = LINGER_MS;
+  oldestMs: number | undefined;
+  shippedRecords = 0;
+  private readonly topic: string;
+
+  constructor(
+    private readonly options: UsageShipperOptions,
+    private readonly cursorFile: CursorFile,
+  ) {
+    this.batchSize = options.batchSize ?? BATCH_SIZE;
+    this.topic = options.connection.topic('usage.recorded');
+  }
+
+  cursor(spoolId: string): Promise<bigint | undefined> {
+    return this.cursorFile.read(spoolId);
+  }
+
+  async handle({ partition: logId, records, nextOffset }: LogBatch): Promise<void> {
+    this.oldestMs = records.find(({ event }) => event)?.event?.endedAtMs;
+    await this.options.producer.send(this.topic, records.map(toProduced));
+    this.oldestMs = undefined;
+    this.shippedRecords += records.length;
+    this.cursorFile.save({ logId, position: nextOffset });
+  }
+}
+
+/** What cannot be read goes on as it is, so that billing keeps it with its bytes: the spool is not the place where it would be found. */
+export function toProduced({ event, raw }: LogRecord): ProducedRecord {
+  if (!event) return { partition: 0, key: null, value: raw, headers: {} };
+  const { id, accountId, traceparent } = event;
+  const headers: Record<string, string> = { id, schema: schemaOf(raw) };
+  if (traceparent !== null) headers['traceparent'] = traceparent;
+  return { partition: partitionOf(accountId), key: accountId, value: raw, headers };
+}
+
+/** Of the text, which may be of the previous schema: the event was lifted when it was read. */
+function schemaOf(raw: string): string {
+  return /^\{"schema":(\d{1,9})[,}]/.exec(raw)?.[1] ?? 'unknown';
+}
