@@ -3,3 +3,8 @@ export type { Provider } from './provider.js';
 export { ProviderAdapter } from './provider-adapter.js';
 export type { ProviderAdapterOptions } from './provider-adapter.js';
 export { allowedRequestHeaders } from './headers.js';
+export { HttpAdapter } from './http-adapter.js';
+export type { HttpAdapterOptions } from './http-adapter.js';
+export { AdapterFront } from './adapter-front.js';
+export type { AdapterFrontOptions } from './adapter-front.js';
+export { ADAPTER_SETTINGS, ANSWER_TIMEOUT_MS, adapterService } from './adapter-service.js';

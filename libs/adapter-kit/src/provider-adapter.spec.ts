@@ -22,7 +22,7 @@ const { facts } = passBody('openai-chat', body);
 
 /** An adapter with a clock, a directory and a client that only write down what they are asked. */
 function make() {
-  const state = { nowMs: 0, reads: [] as string[], failure: undefined as Error | undefined, silent: false, sent: [] as string[], failures: [] as AdapterFailure[] };
+  const state = { nowMs: 0, reads: [] as string[], failure: undefined as Error | undefined, silent: false, before: undefined as Promise<void> | undefined, sent: [] as string[], failures: [] as AdapterFailure[] };
   const client: UpstreamClient = {
     send(request: UpstreamRequest) {
       state.sent.push(request.origin);
@@ -34,7 +34,9 @@ function make() {
     state.reads.push(groupId);
     if (state.failure) throw state.failure;
     if (state.silent) return new Promise(() => undefined);
-    return [{ upstreamId: 'u', name: 'u', platform: 'openai', baseUrl: `http://${groupId}-${state.reads.length}.test`, credential: 'c', modelMapping: new Map(), priority: 0 }];
+    const question = state.reads.length;
+    await state.before;
+    return [{ upstreamId: 'u', name: 'u', platform: 'openai', baseUrl: `http://${groupId}-${question}.test`, credential: 'c', modelMapping: new Map(), priority: 0 }];
   };
   const adapter = new ProviderAdapter({ provider, upstreams: { upstreamsOf }, client, now: () => state.nowMs, answerTimeoutMs: 1, streamTimeoutMs: 1, idleTimeoutMs: 1 });
   const dispatch = async (groupId: string): Promise<void> => {
@@ -42,7 +44,7 @@ function make() {
     adapter.dispatch(head, body, { onHead: () => undefined, onData: () => undefined, onEnd: () => undefined, onFailure: (failure) => void state.failures.push(failure) });
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { state, dispatch };
+  return { state, dispatch, adapter };
 }
 
 describe('the upstreams of a group', () => {
@@ -81,6 +83,48 @@ describe('the upstreams of a group', () => {
     state.failure = undefined;
     await dispatch('c');
     expect([state.reads, state.sent.length]).toEqual([['a', 'b', 'c', 'c'], 5]);
+  });
+});
+
+describe('a change of upstreams', () => {
+  it.each<[string, string | undefined, string[]]>([
+    ['of one group', 'a', ['a', 'b', 'a']],
+    ['of any', undefined, ['a', 'b', 'a', 'b']],
+    ['of a group that nobody has asked for', 'c', ['a', 'b']],
+  ])('%s is asked for by the next request', async (_title, groupId, reads) => {
+    const { state, dispatch, adapter } = make();
+    await dispatch('a');
+    await dispatch('b');
+    adapter.invalidate(groupId);
+    await Promise.all([dispatch('a'), dispatch('b'), dispatch('a')]);
+    expect(state.reads).toEqual(reads);
+  });
+
+  it('leaves the last upstreams for as long as the directory fails', async () => {
+    const { state, dispatch, adapter } = make();
+    await dispatch('a');
+    adapter.invalidate();
+    state.failure = new Error('no database');
+    await dispatch('a');
+    state.failure = undefined;
+    await dispatch('a');
+    expect([state.sent, state.failures]).toEqual([['http://a-1.test', 'http://a-1.test', 'http://a-3.test'], []]);
+  });
+
+  it.each([['a'], [undefined]])('makes an answer from before it worthless for later requests (%s)', async (groupId) => {
+    const { state, dispatch, adapter } = make();
+    let answer = (): void => undefined;
+    state.before = new Promise((resolve) => (answer = resolve));
+    await dispatch('a');
+    adapter.invalidate(groupId);
+    state.before = undefined;
+    await dispatch('a');
+    answer();
+    await new Promise((resolve) => setImmediate(resolve));
+    await dispatch('a');
+    expect(state.reads).toEqual(['a', 'a']);
+    // The first request waited for its own question; the third takes what the second one heard.
+    expect(state.sent.toSorted()).toEqual(['http://a-1.test', 'http://a-2.test', 'http://a-2.test']);
   });
 });
 

@@ -38,6 +38,14 @@ export class ProviderAdapter implements Adapter {
     return running;
   }
 
+  /** The upstreams of this group, or of all, have changed: the next request asks for them. Until an answer they stay the last resort. */
+  invalidate(groupId?: string): void {
+    for (const [known, group] of this.groups) if (groupId === undefined || known === groupId) group.readAtMs = Number.NEGATIVE_INFINITY;
+    // Who asked before the change may get the answer from before it; nobody else does.
+    if (groupId === undefined) this.questions.clear();
+    else this.questions.delete(groupId);
+  }
+
   private async readThenBegin(groupId: string, running: ProviderDispatch): Promise<void> {
     let upstreams: readonly Upstream[];
     try {
@@ -54,15 +62,17 @@ export class ProviderAdapter implements Adapter {
   private ask(groupId: string): Promise<readonly Upstream[]> {
     const asked = this.questions.get(groupId);
     if (asked) return asked;
-    const question = this.read(groupId).finally(() => this.questions.delete(groupId));
+    const isLatest = (): boolean => this.questions.get(groupId) === question;
+    const question: Promise<readonly Upstream[]> = inTime(this.options.upstreams.upstreamsOf(groupId))
+      .then((upstreams) => {
+        if (isLatest()) this.groups.set(groupId, { readAtMs: this.options.now(), upstreams });
+        return upstreams;
+      })
+      .finally(() => {
+        if (isLatest()) this.questions.delete(groupId);
+      });
     this.questions.set(groupId, question);
     return question;
-  }
-
-  private async read(groupId: string): Promise<readonly Upstream[]> {
-    const upstreams = await inTime(this.options.upstreams.upstreamsOf(groupId));
-    this.groups.set(groupId, { readAtMs: this.options.now(), upstreams });
-    return upstreams;
   }
 }
 

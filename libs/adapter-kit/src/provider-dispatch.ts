@@ -66,9 +66,11 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
 
   abort(): void {
     if (this.ended) return;
+    // What the client has written of an attempt that is under way nobody here knows.
+    const sent = this.sent || this.exchange !== undefined;
     this.leaveAttempt();
     this.end();
-    this.options.handler.onFailure({ code: 'aborted', sent: this.sent, upstreamId: this.current?.upstreamId, cause: undefined });
+    this.options.handler.onFailure({ code: 'aborted', sent, upstreamId: this.current?.upstreamId, cause: undefined });
   }
 
   onHead(status: number, headers: Record<string, string | string[] | undefined>): void {
