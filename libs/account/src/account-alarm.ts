@@ -4,9 +4,11 @@ export type AccountAlarm =
   | { kind: 'wallet_exhausted'; chargeId: string; accountId: string; shortNanoUsd: bigint }
   /** The charge is kept in `dead_charges` and not posted. */
   | { kind: 'dead_charge'; chargeId: string; accountId: string; reason: DeadChargeReason }
-  /** Admission did not take a posting; the sweeper repeats it. */
-  | { kind: 'push_failed'; accountId: string; error: unknown }
+  /** Admission did not take what was posted for these accounts; the sweeper repeats it. `error` is the first one. */
+  | { kind: 'push_failed'; accountIds: readonly string[]; error: unknown }
   | { kind: 'sweep_failed'; error: unknown }
+  /** Other services hear of changes only by asking again, until it works. */
+  | { kind: 'changes_not_published'; error: unknown }
   | { kind: 'management_failed'; error: unknown };
 
 export type DeadChargeReason =

@@ -1,14 +1,15 @@
+import type { Balances, WalletBalance } from '@tokone/account-client';
 import type { BalanceSource } from '@tokone/admission';
 import type { Pool } from '@tokone/persistence';
 
 /**
- * Balances for cold accounts, from the ledger. Reads only: whoever calls has passed the fence, so that no charge is
- * still on its way.
+ * Balances from the ledger: for cold accounts of admission, and for tenants who ask. Reads only: admission has passed
+ * the fence before it asks, so that no charge is still on its way.
  */
-export class LocalBalanceSource implements BalanceSource {
+export class LocalBalanceSource implements BalanceSource, Balances {
   constructor(private readonly pool: Pool) {}
 
-  async read(accountId: string): Promise<{ seq: bigint; balanceNanoUsd: bigint } | undefined> {
+  async read(accountId: string): Promise<WalletBalance | undefined> {
     const { rows } = await this.pool.query<{ seq: bigint; balance: bigint }>({
       name: 'account-balance',
       text: `SELECT seq, balance FROM account.ledger_accounts WHERE kind = 'wallet' AND account_id = $1`,
@@ -16,5 +17,9 @@ export class LocalBalanceSource implements BalanceSource {
     });
     const [wallet] = rows;
     return wallet && { seq: wallet.seq, balanceNanoUsd: wallet.balance };
+  }
+
+  async balanceOf(accountId: string): Promise<bigint> {
+    return (await this.read(accountId))?.balanceNanoUsd ?? 0n;
   }
 }

@@ -47,7 +47,9 @@ export class BalanceSweeper {
 
   /** For all who push: a push that fails is noted for the next sweep, and the alarm handed on. */
   readonly raiseAlarm: RaiseAlarm = (alarm) => {
-    if (alarm.kind === 'push_failed' && this.missed.size < MOST_MISSED) this.missed.add(alarm.accountId);
+    if (alarm.kind === 'push_failed') {
+      for (const accountId of alarm.accountIds) if (this.missed.size < MOST_MISSED) this.missed.add(accountId);
+    }
     this.parts.raiseAlarm(alarm);
   };
 

@@ -82,7 +82,7 @@ describe('the ledger service', () => {
     const waiting = ledger.ids.next();
     failPush = true;
     await deliver([paid, free]);
-    expect(ledger.alarms).toMatchObject([{ kind: 'push_failed', accountId }]);
+    expect(ledger.alarms).toMatchObject([{ kind: 'push_failed', accountIds: [accountId] }]);
     unposted = [{ accountId, seq: 1n, requestIds: [paid.id, free.id, waiting] }];
     failPush = false;
     await until(() => pushed.length > 0);

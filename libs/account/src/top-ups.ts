@@ -41,7 +41,7 @@ export class TopUps {
       await this.admission.post({ accountId, seq: receipt.seq, balanceNanoUsd: receipt.balanceNanoUsd, requestIds: [] });
     } catch (error) {
       // The money is in the ledger, and the sweeper repeats the push: the operator must not top up again.
-      this.raiseAlarm({ kind: 'push_failed', accountId, error });
+      this.raiseAlarm({ kind: 'push_failed', accountIds: [accountId], error });
     }
     return receipt;
   }

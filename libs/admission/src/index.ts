@@ -1,3 +1,4 @@
+export { admissionInternal } from './admission.controller.js';
 export type {
   Admission,
   AdmissionPosting,
@@ -11,3 +12,8 @@ export { decideHold } from './decide-hold.js';
 export type { HoldDecision } from './decide-hold.js';
 export { MemoryAdmission } from './memory-admission.js';
 export type { MemoryAdmissionOptions, UnpostedRecords } from './memory-admission.js';
+export { GatewayTargets } from './gateway-targets.js';
+export type { GatewayTargetsOptions } from './gateway-targets.js';
+export { HttpAdmissionPosts } from './http-admission-posts.js';
+export type { HttpAdmissionPostsOptions } from './http-admission-posts.js';
+export { HttpAdmissionView } from './http-admission-view.js';

@@ -45,6 +45,40 @@ describe('the view of the sweeper', () => {
   });
 });
 
+describe('the settled requests that wait for their posting', () => {
+  it('are named without the accounts that have none, until they are posted', async () => {
+    let nowMs = 0;
+    const admission = new MemoryAdmission({ balances: accounts().balances, now: () => nowMs });
+    for (const accountId of ['held', 'a', 'b']) await take(admission, accountId, 10n);
+    await admission.settle('a', 'a-request', 5n);
+    nowMs = 1_000;
+    await admission.settle('b', 'b-request', 5n);
+    expect(admission.waiting(500)).toEqual([{ accountId: 'a', seq: 1n, requestIds: ['a-request'] }]);
+    nowMs = 1_500;
+    expect(admission.waiting(500).map(({ accountId }) => accountId)).toEqual(['a', 'b']);
+    await admission.post({ accountId: 'a', seq: 2n, balanceNanoUsd: 95n, requestIds: ['a-request'] });
+    expect(admission.waiting(500).map(({ accountId }) => accountId)).toEqual(['b']);
+    await take(admission, 'a', 20n);
+    expect(admission.waiting(0).map(({ accountId }) => accountId)).toEqual(['b']);
+    await admission.settle('a', 'a-request', 5n);
+    expect(admission.waiting(0)).toContainEqual({ accountId: 'a', seq: 2n, requestIds: ['a-request'] });
+  });
+
+  it('are those of the same accounts as in the whole view, for any sequence of actions', async () => {
+    const admission = new MemoryAdmission({ balances: accounts().balances, now: () => 0, maxAccounts: 4 });
+    for (let step = 0; step < 3_000; step++) {
+      const accountId = `account-${(step * 7) % 9}`;
+      const requestId = `${accountId}-request`;
+      if (step % 5 < 2) await take(admission, accountId, 1n);
+      else if (step % 5 < 4) await admission.settle(accountId, requestId, 1n);
+      else await admission.post({ accountId, seq: BigInt(step), balanceNanoUsd: 100n, requestIds: [requestId] });
+      const whole = admission.unposted(0).filter(({ requestIds }) => requestIds.length > 0);
+      if (step % 3 === 0) expect(new Set(admission.waiting(0))).toEqual(new Set(whole));
+    }
+    expect([...admission.loaded()]).toEqual(admission.unposted(0).map(({ accountId, seq }) => ({ accountId, seq })));
+  });
+});
+
 describe('the bound on accounts', () => {
   it('lets go of an account without records when another needs its place', async () => {
     const { opened, balances } = accounts();

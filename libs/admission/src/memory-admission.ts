@@ -53,6 +53,8 @@ export interface UnpostedRecords {
 export class MemoryAdmission implements Admission {
   private readonly accounts = new Map<string, AccountState>();
   private readonly loading = new Map<string, Loading>();
+  /** Accounts with settled records, and some that had some until a moment ago. */
+  private readonly settling = new Map<string, AccountState>();
   private readonly maxAccounts: number;
 
   constructor(private readonly options: MemoryAdmissionOptions) {
@@ -99,6 +101,7 @@ export class MemoryAdmission implements Admission {
     record.state = 'settled';
     record.amountNanoUsd = grantNanoUsd;
     record.settledAtMs = this.options.now();
+    this.settling.set(accountId, account);
     return Promise.resolve(grantNanoUsd);
   }
 
@@ -122,13 +125,24 @@ export class MemoryAdmission implements Admission {
    */
   unposted(olderThanMs: number): UnpostedRecords[] {
     const before = this.options.now() - olderThanMs;
+    return Array.from(this.accounts, ([accountId, account]) => ({ accountId, seq: account.seq, requestIds: settledBefore(account, before) }));
+  }
+
+  /** The part of it that has such records. What it costs grows with the running and the settled requests only. */
+  waiting(olderThanMs: number): UnpostedRecords[] {
+    const before = this.options.now() - olderThanMs;
     const found: UnpostedRecords[] = [];
-    for (const [accountId, account] of this.accounts) {
-      const requestIds: string[] = [];
-      for (const [id, record] of account.records) if (record.state === 'settled' && record.settledAtMs <= before) requestIds.push(id);
-      found.push({ accountId, seq: account.seq, requestIds });
+    for (const [accountId, account] of this.settling) {
+      const requestIds = settledBefore(account, before);
+      if (requestIds.length > 0) found.push({ accountId, seq: account.seq, requestIds });
+      else if (!hasSettled(account)) this.settling.delete(accountId);
     }
     return found;
+  }
+
+  /** Every loaded account, in order of loading. It may be read on while accounts come and go. */
+  *loaded(): Generator<{ accountId: string; seq: bigint }> {
+    for (const [accountId, { seq }] of this.accounts) yield { accountId, seq };
   }
 
   /** Holds and settled records now, for health and tests. */
@@ -177,6 +191,7 @@ export class MemoryAdmission implements Admission {
     for (const [accountId, account] of this.accounts) {
       if (account.records.size > 0) continue;
       this.accounts.delete(accountId);
+      this.settling.delete(accountId);
       if (this.accounts.size < this.maxAccounts) return;
     }
   }
@@ -195,6 +210,17 @@ function hold(account: AccountState, { requestId, amount }: ReserveRequest): Res
   account.records.set(requestId, { state: 'held', amountNanoUsd: holdNanoUsd, settledAtMs: 0, extendable, whole });
   account.heldNanoUsd += holdNanoUsd;
   return { status: 'held', holdNanoUsd, extendable, whole };
+}
+
+function settledBefore({ records }: AccountState, beforeMs: number): string[] {
+  const ids: string[] = [];
+  for (const [id, record] of records) if (record.state === 'settled' && record.settledAtMs <= beforeMs) ids.push(id);
+  return ids;
+}
+
+function hasSettled({ records }: AccountState): boolean {
+  for (const { state } of records.values()) if (state === 'settled') return true;
+  return false;
 }
 
 function apply(account: AccountState, posting: AdmissionPosting): void {

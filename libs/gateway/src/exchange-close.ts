@@ -1,7 +1,7 @@
 import type { UsageRecorded } from '@tokone/events';
 import { SPOOL_RECORD, writeUsageRecorded } from '@tokone/events';
 import { rateUsage } from '@tokone/pricing';
-import { GatewayError } from '@tokone/protocol';
+import { GatewayError, traceparentOf } from '@tokone/protocol';
 import type { Exchange } from './exchange.js';
 import { measureUsage } from './measured-usage.js';
 import type { MeasuredUsage } from './measured-usage.js';
@@ -105,8 +105,9 @@ function closeEvent(exchange: Exchange, usage: MeasuredUsage, grantNanoUsd: bigi
   const { request, head, error, context } = exchange;
   const { key, plan } = request;
   return {
-    schema: 1,
+    schema: 2,
     id: request.requestId,
+    traceparent: traceparentOf(request.requestId),
     accountId: key.accountId,
     keyId: key.keyId,
     groupId: key.groupId,

@@ -3,3 +3,4 @@ export type { GatewayOptions } from './gateway.js';
 export { DEFAULT_LIMITS } from './gateway-context.js';
 export type { GatewayLimits, GatewayPorts } from './gateway-context.js';
 export { GatewayModule, GatewayStatusModule } from './gateway.module.js';
+export { watchSpoolIdentity } from './spool-identity.js';

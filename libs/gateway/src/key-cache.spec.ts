@@ -102,6 +102,104 @@ describe('a known key', () => {
   });
 });
 
+describe('a key that has changed', () => {
+  it('is asked for again at once when it is forgotten', async () => {
+    const { state, cache } = make();
+    await cache.find('good');
+    state.records.set('good', { ...tenantKey, status: 'disabled' });
+    cache.forget('good');
+    expect(cache.peek('good')).toBeUndefined();
+    expect((await cache.find('good'))?.status).toBe('disabled');
+  });
+
+  it('is not kept on its old answer once it was forgotten, although the directory fails', async () => {
+    const { state, cache } = make();
+    await cache.find('good');
+    cache.forget('good');
+    state.failure = new Error('no database');
+    await expect(cache.find('good')).rejects.toThrow(DirectoryUnavailableError);
+  });
+
+  it('is found at once when it was unknown before', async () => {
+    const { state, cache } = make();
+    await cache.find('new');
+    state.records.set('new', tenantKey);
+    cache.forget('new');
+    expect(await cache.find('new')).toBe(tenantKey);
+  });
+
+  it.each<[string, (cache: KeyCache) => void]>([
+    ['it', (cache) => cache.forget('good')],
+    ['keys of its account', (cache) => cache.forgetWhere(({ accountId }) => accountId === tenantKey.accountId)],
+    ['everything', (cache) => cache.doubtAll()],
+  ])('is not remembered as it was by an answer that was asked for before %s was forgotten', async (_what, forget) => {
+    const { state, cache } = make();
+    let answer = (_value?: unknown): void => undefined;
+    state.wait = new Promise((resolve) => (answer = resolve));
+    const asked = cache.find('good');
+    state.records.set('good', { ...tenantKey, status: 'disabled' });
+    forget(cache);
+    const askedAgain = cache.find('good');
+    answer();
+    expect([(await asked)?.status, (await askedAgain)?.status]).toEqual(['active', 'disabled']);
+    expect(cache.peek('good')?.status).toBe('disabled');
+    expect(state.asked).toEqual(['good', 'good']);
+  });
+
+  it.each([
+    ['before', [0, 1]],
+    ['after', [1, 0]],
+  ])('is remembered as it is, whether an older answer comes %s the newer one', async (_when, order) => {
+    const { state, cache } = make();
+    const waits: ((value?: unknown) => void)[] = [];
+    const answers: Promise<unknown>[] = [];
+    for (const status of ['active', 'disabled'] as const) {
+      state.records.set('good', { ...tenantKey, status });
+      cache.forget('good');
+      state.wait = new Promise((resolve) => waits.push(resolve));
+      answers.push(cache.find('good'));
+    }
+    for (const next of order) {
+      waits[next]?.();
+      await answers[next];
+    }
+    expect(cache.peek('good')?.status).toBe('disabled');
+  });
+
+  it('takes only keys with such a record along', async () => {
+    const { state, cache } = make();
+    state.records.set('other', { ...tenantKey, accountId: 'another' });
+    await cache.find('good');
+    await cache.find('other');
+    cache.forgetWhere(({ accountId }) => accountId === tenantKey.accountId);
+    expect([cache.peek('good'), cache.peek('other')?.accountId]).toEqual([undefined, 'another']);
+  });
+});
+
+describe('keys after changes that may have been missed', () => {
+  it('are asked for again, known or unknown', async () => {
+    const { state, cache } = make();
+    await cache.find('good');
+    await cache.find('new');
+    state.records.set('new', tenantKey);
+    state.records.delete('good');
+    cache.doubtAll();
+    expect([await cache.find('good'), await cache.find('new')]).toEqual([undefined, tenantKey]);
+  });
+
+  it('live on for 60 s while the directory fails', async () => {
+    const { state, cache } = make();
+    await cache.find('good');
+    cache.doubtAll();
+    state.failure = new Error('no database');
+    state.nowMs = 59_999;
+    expect(cache.peek('good')).toBeUndefined();
+    expect(await cache.find('good')).toBe(tenantKey);
+    state.nowMs = 60_000;
+    await expect(cache.find('good')).rejects.toThrow(DirectoryUnavailableError);
+  });
+});
+
 describe('an unknown key', () => {
   it('is asked for once in 5 s, and found when it was made meanwhile', async () => {
     const { state, cache } = make();

@@ -13,6 +13,13 @@ interface Entry {
   checkedAtMs: number;
   /** Second chance: a hit only sets this, eviction clears it. */
   used: boolean;
+  /** Something may have changed: not used without asking again, but for a directory that does not answer. */
+  doubtful: boolean;
+}
+
+/** One question to the directory. Forgetting ends its part in the cache, not the wait of those who asked. */
+interface Question {
+  answer: Promise<KeyRecord | undefined>;
 }
 
 /** From here on a used key is checked again in the background, so that a busy key never waits. */
@@ -31,7 +38,7 @@ export class DirectoryUnavailableError extends Error {}
 export class KeyCache {
   private readonly known = new Map<string, Entry>();
   private readonly unknown = new Map<string, Entry>();
-  private readonly asking = new Map<string, Promise<KeyRecord | undefined>>();
+  private readonly asking = new Map<string, Question>();
   private readonly capacity: number;
 
   constructor(private readonly options: KeyCacheOptions) {
@@ -43,7 +50,7 @@ export class KeyCache {
     const entry = this.known.get(digest);
     if (entry === undefined) return undefined;
     const ageMs = this.options.now() - entry.checkedAtMs;
-    if (ageMs >= FRESH_MS) return undefined;
+    if (ageMs >= FRESH_MS || entry.doubtful) return undefined;
     entry.used = true;
     if (ageMs >= REFRESH_AFTER_MS) this.ask(digest).catch(ignore);
     return entry.record;
@@ -62,18 +69,43 @@ export class KeyCache {
     }
   }
 
-  private ask(digest: string): Promise<KeyRecord | undefined> {
-    const running = this.asking.get(digest);
-    if (running) return running;
-    const asked = this.askDirectory(digest).finally(() => this.asking.delete(digest));
-    this.asking.set(digest, asked);
-    return asked;
+  /** This key has changed: what was known of it is not used again, not even while the directory does not answer. */
+  forget(digest: string): void {
+    this.known.delete(digest);
+    this.unknown.delete(digest);
+    this.asking.delete(digest);
   }
 
-  private async askDirectory(digest: string): Promise<KeyRecord | undefined> {
+  /** The same of all keys with such a record. An answer that is on its way may be one of them, so none of those is kept. */
+  forgetWhere(concerned: (record: KeyRecord) => boolean): void {
+    this.asking.clear();
+    for (const [digest, { record }] of this.known) if (record && concerned(record)) this.known.delete(digest);
+  }
+
+  /** Changes may have been missed: each key is asked for again before it is used, but lives on where nobody answers. */
+  doubtAll(): void {
+    this.asking.clear();
+    this.unknown.clear();
+    for (const entry of this.known.values()) entry.doubtful = true;
+  }
+
+  private ask(digest: string): Promise<KeyRecord | undefined> {
+    const running = this.asking.get(digest);
+    if (running) return running.answer;
+    const question: Question = { answer: Promise.resolve(undefined) };
+    this.asking.set(digest, question);
+    question.answer = this.askDirectory(digest, question).finally(() => {
+      if (this.asking.get(digest) === question) this.asking.delete(digest);
+    });
+    return question.answer;
+  }
+
+  private async askDirectory(digest: string, question: Question): Promise<KeyRecord | undefined> {
     const checkedAtMs = this.options.now();
     const record = await withinDeadline(this.options.directory.findKey(Buffer.from(digest, 'latin1')));
-    const entry: Entry = { record, checkedAtMs, used: false };
+    // Asked before a change that has been told since: right for those who asked then, and for nobody after them.
+    if (this.asking.get(digest) !== question) return record;
+    const entry: Entry = { record, checkedAtMs, used: false, doubtful: false };
     if (record) {
       this.unknown.delete(digest);
       store(this.known, digest, { entry, capacity: this.capacity });

@@ -2,7 +2,7 @@ import type { PriceBook } from '@tokone/billing-client';
 import type { ExtendPayload, OpenPayload, ProgressPayload, UsageRecorded } from '@tokone/events';
 import { SPOOL_RECORD, readUsageRecorded, writeUsageRecorded } from '@tokone/events';
 import { rateUsage, readServiceTier } from '@tokone/pricing';
-import { noTokens } from '@tokone/protocol';
+import { noTokens, traceparentOf } from '@tokone/protocol';
 import type { TokenUsage } from '@tokone/protocol';
 import type { Orphan, Spool } from '@tokone/spool';
 import type { Logger } from '@tokone/telemetry';
@@ -65,8 +65,9 @@ function crashEvent(orphan: Orphan, nowMs: number): UsageRecorded {
   const extend = orphan.extend === undefined ? undefined : (JSON.parse(orphan.extend) as ExtendPayload);
   const tokens: TokenUsage = progress ? { ...noTokens(), ...progress.tokens } : noTokens();
   return {
-    schema: 1,
+    schema: 2,
     id: orphan.id,
+    traceparent: traceparentOf(orphan.id),
     accountId: open.accountId,
     keyId: open.keyId,
     groupId: open.groupId,

@@ -1,7 +1,7 @@
 import type { KeyRecord } from '@tokone/account-client';
 import type { UsageRecorded } from '@tokone/events';
 import { SPOOL_RECORD, writeUsageRecorded } from '@tokone/events';
-import { noTokens } from '@tokone/protocol';
+import { noTokens, traceparentOf } from '@tokone/protocol';
 import type { Dialect, GatewayError, Uuid7Source } from '@tokone/protocol';
 import type { Spool } from '@tokone/spool';
 import type { Logger } from '@tokone/telemetry';
@@ -107,8 +107,9 @@ function kindOf({ error, model }: RefusedRequest, { counted }: MinuteOfKey): str
 function refusalEvent(refused: RefusedRequest, nowMs: number): UsageRecorded {
   const { key, error } = refused;
   return {
-    schema: 1,
+    schema: 2,
     id: refused.requestId,
+    traceparent: traceparentOf(refused.requestId),
     accountId: key.accountId,
     keyId: key.keyId,
     groupId: key.groupId,

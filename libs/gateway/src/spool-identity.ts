@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Spool } from '@tokone/spool';
 import type { Logger } from '@tokone/telemetry';
-import { readFileIfThere, writePrivateFile } from './private-file.js';
+import { readFileIfThere, writePrivateFile } from '@tokone/service';
 
 /**
  * Raises an alarm when the spool that this folder had is gone: what it held and nobody had rated is never charged.

@@ -23,9 +23,16 @@ export function connectionOptions({ poolSize, statementTimeoutMs }: ConnectionLi
     // For a server that no longer answers, so that its own deadline does not help.
     query_timeout: statementTimeoutMs + ANSWER_GRACE_MS,
     keepAlive: true,
+    onConnect: (client) => void client.on('error', ignoreBreak),
     types: { getTypeParser },
   };
 }
+
+/**
+ * A connection can break between the moment when the pool hands it out and the first query, when neither of them listens
+ * (both may even stand in one packet): without a listener Node would end the process. The next query says it anyway.
+ */
+function ignoreBreak(): void {}
 
 /** Money is int8. The parsers are set per pool: a global one would change the rows of every other user of `pg`. */
 const getTypeParser = ((typeId: number, format?: 'text' | 'binary') => {

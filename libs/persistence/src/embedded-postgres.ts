@@ -39,6 +39,8 @@ export interface EmbeddedPostgresOptions {
   userNamespaces?: boolean;
   /** Default: a free port of 127.0.0.1. Asked again when another program takes the port first. */
   choosePort?: () => Promise<number>;
+  /** PostgreSQL's own settings, over ours. */
+  settings?: Readonly<Record<string, string>>;
 }
 
 /** A PostgreSQL server of our own, on 127.0.0.1 only. It outlives a kill of this process; the next start ends it. */
@@ -85,7 +87,7 @@ async function startLocked(
   await stopLeftBehindPostmaster(join(dataFolder, 'cluster'), stopTimeoutMs);
   const cluster = await prepareCluster({ dataFolder, superuser: options.superuser ?? 'tokone', user, deadline });
   const logFile = options.logFile ?? join(dataFolder, 'postgres.log');
-  const request = { clusterFolder: cluster.folder, logFile, user, deadline };
+  const request = { clusterFolder: cluster.folder, logFile, user, settings: options.settings ?? {}, deadline };
   const { port, postmaster } = await startOnFreePort(request, options.choosePort ?? chooseFreePort);
   try {
     const url = connectionUrl(cluster, port, DATABASE);

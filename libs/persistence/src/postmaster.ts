@@ -29,6 +29,8 @@ export interface PostmasterRequest {
   logFile: string;
   port: number;
   user: PostgresUser;
+  /** Over our own. */
+  settings?: Readonly<Record<string, string>>;
   deadline: AbortSignal;
 }
 
@@ -87,7 +89,7 @@ export async function startPostmaster(request: PostmasterRequest): Promise<Postm
   return explainExit(await readLogFrom(logFile, logStart), request);
 }
 
-function serverArguments({ clusterFolder, port }: PostmasterRequest): string[] {
+function serverArguments({ clusterFolder, port, settings: wanted }: PostmasterRequest): string[] {
   const settings = {
     listen_addresses: '127.0.0.1',
     port: String(port),
@@ -103,6 +105,7 @@ function serverArguments({ clusterFolder, port }: PostmasterRequest): string[] {
     // Statements and the details of errors hold customers' data.
     log_min_error_statement: 'panic',
     log_error_verbosity: 'terse',
+    ...wanted,
   };
   // -D stands first and settings follow, so that isPostmasterOf() finds the folder with a space on both sides.
   return ['-D', clusterFolder, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
