@@ -1,2 +1,10 @@
+export { HttpChargeStatements } from './http-charge-statements.js';
+export { HttpOutbox } from './http-outbox.js';
+export { HttpPriceBook } from './http-price-book.js';
+export type { HttpPriceBookOptions } from './http-price-book.js';
+export { HttpUsageQuery } from './http-usage-query.js';
 export type { PriceBook } from './price-book.js';
+export { readCurrentPrices, readOnePrice, writeCurrentPrices, writeOnePrice } from './price-wire.js';
+export type { CurrentPrices } from './price-wire.js';
 export type { UsageQuery, UsageQueryRange, UsageReport, UsageSums } from './usage-query.js';
+export { BAD_RANGE, readUsageReport, usageQuestionSchema, writeUsageQuestion, writeUsageReport } from './usage-wire.js';

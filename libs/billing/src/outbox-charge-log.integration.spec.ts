@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { RatedCharge } from '@tokone/events';
 import { CatchUpError } from '@tokone/messaging';
 import type { Consumption } from '@tokone/messaging';
+import { chargeLogContract } from '@tokone/messaging/charge-contract';
 import { startBillingDatabase, until } from './fixtures/billing-database.js';
 import type { BillingDatabase } from './fixtures/billing-database.js';
 import { ACCOUNT_ID, RecordedLog, ids } from './fixtures/usage-events.js';
@@ -78,6 +79,19 @@ function gate(): { passed: Promise<void>; open(): void; reached: boolean; wait()
     },
   };
 }
+
+chargeLogContract("billing's outbox", async () => {
+  const onPool = (pool: BillingDatabase['pool']): OutboxChargeLog => new OutboxChargeLog({ pool, signal, log, pollMs: 20 });
+  return {
+    log: onPool(database.pool),
+    publish: async (charges) => {
+      const stored = charges.map((charge) => ({ ...charge, ratedNanoUsd: `${charge.ratedNanoUsd}`, chargeNanoUsd: `${charge.chargeNanoUsd}` }));
+      await database.pool.query('INSERT INTO billing.outbox (charges) VALUES ($1)', [JSON.stringify(stored)]);
+    },
+    another: () => onPool(database.anotherPool()),
+    close: async () => undefined,
+  };
+});
 
 describe('the outbox', () => {
   it('hands charges over as the port has them and forgets them when they are posted', async () => {

@@ -31,7 +31,7 @@ export class LocalPriceBook implements PriceBook {
   private current = new Map<string, PriceSnapshot>();
   private sorted: readonly PriceSnapshot[] = [];
   private readonly byIdCache = new Map<string, PriceSnapshot>();
-  private version = 0;
+  private loadedVersion = 0;
   private timer: NodeJS.Timeout | undefined;
   private refreshing: Promise<void> | undefined;
   private stopped = false;
@@ -53,6 +53,11 @@ export class LocalPriceBook implements PriceBook {
     this.stopped = true;
     clearTimeout(this.timer);
     await this.refreshing?.catch(() => undefined);
+  }
+
+  /** Of what `find` and `models` answer with; 0 when there is none yet. */
+  get version(): number {
+    return this.loadedVersion;
   }
 
   find(model: string): PriceSnapshot | undefined {
@@ -94,11 +99,11 @@ export class LocalPriceBook implements PriceBook {
       'SELECT coalesce(max(version), 0)::int AS version FROM billing.price_book',
     );
     const version = versions[0]?.version ?? 0;
-    if (version === this.version) return;
+    if (version === this.loadedVersion) return;
     const { rows } = await this.pool.query<PriceRow>(`${SELECT_ROWS} WHERE version = $1 ORDER BY model`, [version]);
     this.sorted = rows.map((row) => this.remember(row));
     this.current = new Map(this.sorted.map((snapshot) => [snapshot.model, snapshot]));
-    this.version = version;
+    this.loadedVersion = version;
     this.log.info({ version, models: this.sorted.length }, 'price book loaded');
   }
 

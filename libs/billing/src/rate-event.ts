@@ -1,6 +1,6 @@
 import type { UsageRecorded } from '@tokone/events';
-import { PPM_ONE, UnpricedError, rateUsage, readServiceTier } from '@tokone/pricing';
-import type { PriceSnapshot, RateInput } from '@tokone/pricing';
+import { UnpricedError, rateAmounts, readServiceTier } from '@tokone/pricing';
+import type { PriceSnapshot } from '@tokone/pricing';
 import { TOKEN_CLASSES } from '@tokone/protocol';
 
 export const PARK_REASONS = ['no_price', 'unpriced', 'absurd_count', 'absurd_amount', 'refused_with_usage'] as const;
@@ -44,10 +44,9 @@ export function rateEvent(event: UsageRecorded, price: PriceSnapshot | undefined
   if (!usedAnything(event)) return amounts(event, 0n, 0n);
   if (event.outcome === 'refused') return parked('refused_with_usage', 'a refused request carries tokens or units');
   if (price === undefined) return parked('no_price', `there is no price ${event.priceId ?? '(none named)'}`);
-  const usage = { tokens: event.tokens, units: event.units, tier: readServiceTier(event.serviceTier) };
+  const { tokens, units, multiplierPpm } = event;
   try {
-    const ratedNanoUsd = amountOf(price, { ...usage, multiplierPpm: event.multiplierPpm });
-    const listNanoUsd = event.multiplierPpm === PPM_ONE ? ratedNanoUsd : amountOf(price, { ...usage, multiplierPpm: PPM_ONE });
+    const { amountNanoUsd: ratedNanoUsd, listNanoUsd } = rateAmounts(price, { tokens, units, tier: readServiceTier(event.serviceTier), multiplierPpm });
     if (ratedNanoUsd > MAX_AMOUNT_NANO_USD || listNanoUsd > MAX_AMOUNT_NANO_USD)
       return parked('absurd_amount', `rated at ${ratedNanoUsd} nano-USD`);
     return amounts(event, listNanoUsd, ratedNanoUsd);
@@ -83,10 +82,6 @@ function isCount(value: number): boolean {
 
 function usedAnything(event: UsageRecorded): boolean {
   return TOKEN_CLASSES.some((tokenClass) => event.tokens[tokenClass] > 0) || Object.values(event.units).some((quantity) => quantity > 0);
-}
-
-function amountOf(price: PriceSnapshot, input: RateInput): bigint {
-  return rateUsage(price, input).amountNanoUsd;
 }
 
 function parked(reason: ParkReason, detail: string): Parked {

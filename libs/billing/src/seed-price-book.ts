@@ -2,7 +2,8 @@ import { inTransaction } from '@tokone/persistence';
 import type { Pool } from '@tokone/persistence';
 import { readPriceSnapshot } from './price-row.js';
 import type { ModelPrices } from './price-row.js';
-import { completePrices, hashPrices } from './price-seed.js';
+import { withPrices } from './price-file.js';
+import { completePrices, hashPrices, readPriceSeed } from './price-seed.js';
 import type { PriceSeed } from './price-seed.js';
 
 /** Two processes that start at once must not both find the table empty. */
@@ -36,6 +37,11 @@ export async function ensurePriceBook(pool: Pool, seed: PriceSeed, nowMs: number
     await client.query(INSERT_ROWS, [next, JSON.stringify([...models].map(writeRow))]);
     return next;
   });
+}
+
+/** The table to hold: an operator's prices, where they are stated, over those that come with the product. */
+export function wantedPrices({ operatorPrices, priceSeed = readPriceSeed() }: { operatorPrices?: PriceSeed | undefined; priceSeed?: PriceSeed }): PriceSeed {
+  return operatorPrices ? { ...withPrices(priceSeed, operatorPrices), origin: 'operator' } : priceSeed;
 }
 
 const CURRENT_VERSION = `

@@ -2,6 +2,7 @@ import type { Consumption, EventLog, LogBatch, LogConsumer } from '@tokone/messa
 import { inTransaction } from '@tokone/persistence';
 import type { Pool, PoolClient } from '@tokone/persistence';
 import type { BillingLog } from './billing-log.js';
+import { DeadLimit, TooManyDeadError } from './dead-limit.js';
 import { blamesRecord } from './database-refusal.js';
 import { reportClockFaults } from './event-times.js';
 import type { OutboxSignal } from './outbox-signal.js';
@@ -12,15 +13,14 @@ import type { UsageRow } from './usage-row.js';
 import { writeConflicts, writeDead, writeParked, writeRows } from './usage-writer.js';
 import type { WriteResult } from './usage-writer.js';
 
-/** More records than this that the database refuses in one batch are our fault, not theirs: the line stops. */
-const MAX_POISON_PER_BATCH = 20;
-
 export interface UsageConsumerParts {
   pool: Pool;
   prices: LocalPriceBook;
   outbox: OutboxSignal;
   log: BillingLog;
   now(): number;
+  /** Default: a limit of its own, see `DeadLimit`. */
+  deadLimit?: DeadLimit;
 }
 
 /**
@@ -30,13 +30,17 @@ export interface UsageConsumerParts {
  *
  * Nothing is dropped: a record ends as a usage row, or in `parked`, `dead` or `conflict` with its bytes, or it is a
  * repetition of one that did. A failure of the database is thrown, and the log hands the batch over again; when only
- * some records are refused by the database, they are found by halving and become `dead` in the same transaction.
+ * some records are refused by the database, they are found by halving and become `dead` in the same transaction. When
+ * too many die the whole batch is refused, and the line stops until that is over or the limit is raised.
  */
 export class UsageConsumer implements LogConsumer {
   readonly batchSize = 500;
   readonly lingerMs = 20;
+  private readonly deadLimit: DeadLimit;
 
-  constructor(private readonly parts: UsageConsumerParts) {}
+  constructor(private readonly parts: UsageConsumerParts) {
+    this.deadLimit = parts.deadLimit ?? new DeadLimit(() => parts.now());
+  }
 
   start(eventLog: EventLog): Promise<Consumption> {
     return eventLog.consume(this);
@@ -51,33 +55,37 @@ export class UsageConsumer implements LogConsumer {
   }
 
   async handle(batch: LogBatch): Promise<void> {
-    const { pool, prices, outbox, now } = this.parts;
+    const { prices, outbox, now } = this.parts;
     const sorted = sortBatch(batch, await prices.snapshots(priceIdsOf(batch)), now());
-    let result: WriteResult;
-    try {
-      result = await inTransaction(pool, (client) => this.write(client, sorted, writeRows));
-    } catch (error) {
-      if (!blamesRecord(error)) throw error;
-      result = await inTransaction(pool, (client) => this.write(client, sorted, writeHalves));
-    }
+    const result = await this.commit(sorted, this.deadLimit.allowance(batch.records.length));
+    this.deadLimit.note(result.died);
     if (result.published) outbox.notify();
     this.report(sorted, result);
   }
 
-  private async write(client: PoolClient, batch: UsageBatch, insert: typeof writeRows): Promise<WriteResult> {
-    const result = await insert(client, batch, batch.rows);
-    const seenBefore = result.inserted < batch.rows.length;
-    if (seenBefore || batch.rivals.length > 0) {
-      const suspects = seenBefore ? [...batch.rows, ...batch.rivals] : batch.rivals;
-      result.conflicts = await writeConflicts(client, batch.partition, suspects);
+  private async commit(batch: UsageBatch, mayDie: number): Promise<BatchResult> {
+    const { pool } = this.parts;
+    try {
+      return await inTransaction(pool, (client) => write(client, { batch, mayDie }, writeRows));
+    } catch (error) {
+      if (error instanceof TooManyDeadError) this.reportStandstill(batch, error);
+      if (!blamesRecord(error)) throw error;
     }
-    await writeParked(client, batch.partition, batch.parked);
-    await writeDead(client, batch.partition, batch.dead);
-    return result;
+    try {
+      return await inTransaction(pool, (client) => write(client, { batch, mayDie }, halvesWriter(mayDie)));
+    } catch (error) {
+      if (error instanceof TooManyDeadError) this.reportStandstill(batch, error);
+      throw error;
+    }
+  }
+
+  private reportStandstill({ partition, nextOffset }: UsageBatch, { message, cause }: TooManyDeadError): void {
+    if (!this.deadLimit.alarm()) return;
+    this.parts.log.error({ partition, nextOffset: `${nextOffset}`, reason: message, cause: cause && String(cause) }, 'rating stands still: too many records are dead');
   }
 
   /** Alarms, after the commit. A redelivered batch may raise them again. */
-  private report(batch: UsageBatch, result: WriteResult): void {
+  private report(batch: UsageBatch, result: BatchResult): void {
     const { log } = this.parts;
     const { partition } = batch;
     const disagreements = batch.rows.filter(({ amounts }) => amounts.disagreement);
@@ -95,12 +103,37 @@ export class UsageConsumer implements LogConsumer {
   }
 }
 
+/** A batch on its way into the tables. */
+interface BatchWork {
+  batch: UsageBatch;
+  /** More dead records than this refuse the whole batch. */
+  mayDie: number;
+}
+
+interface BatchResult extends WriteResult {
+  /** Records that are dead now and were not before. */
+  died: number;
+}
+
+async function write(client: PoolClient, { batch, mayDie }: BatchWork, insert: typeof writeRows): Promise<BatchResult> {
+  const result = await insert(client, batch, batch.rows);
+  const seenBefore = result.inserted < batch.rows.length;
+  if (seenBefore || batch.rivals.length > 0) {
+    const suspects = seenBefore ? [...batch.rows, ...batch.rivals] : batch.rivals;
+    result.conflicts = await writeConflicts(client, batch.partition, suspects);
+  }
+  await writeParked(client, batch.partition, batch.parked);
+  const died = await writeDead(client, batch.partition, batch.dead);
+  if (died > mayDie) throw tooManyDead(died, mayDie);
+  return { ...result, died };
+}
+
 /**
  * Like `writeRows`, but puts aside the rows that the database refuses: the list is halved until the refused ones stand
  * alone. Each half has a savepoint, so the others stay. The halves together lock ids and sums in no fixed order, so
  * all other writers are kept out first; they hold nothing that this one waits for, and readers go on.
  */
-async function writeHalves(client: PoolClient, batch: UsageBatch, rows: readonly UsageRow[]): Promise<WriteResult> {
+const halvesWriter = (mayDie: number): typeof writeRows => async (client, batch, rows) => {
   await client.query('LOCK TABLE billing.usage_rollup IN SHARE ROW EXCLUSIVE MODE');
   const total: WriteResult = { inserted: 0, published: false, conflicts: [] };
   const poison: DeadRecord[] = [];
@@ -116,12 +149,17 @@ async function writeHalves(client: PoolClient, batch: UsageBatch, rows: readonly
     if (only === undefined) throw refusal;
     if (part.length === 1) poison.push({ reason: refusal.message, raw: only.raw, offset: only.offset });
     else pending.push(part.slice(part.length >> 1), part.slice(0, part.length >> 1));
-    if (poison.length > MAX_POISON_PER_BATCH) throw new Error('the database refuses too many records of one batch', { cause: refusal });
+    if (poison.length > mayDie) throw tooManyDead(poison.length, mayDie, refusal);
   }
   batch.dead.push(...poison);
   const refused = new Set(poison.map(({ offset }) => offset));
   batch.rows = batch.rows.filter(({ offset }) => !refused.has(offset));
   return total;
+};
+
+function tooManyDead(count: number, mayDie: number, cause?: Error): TooManyDeadError {
+  const sentence = `too many records cannot be read or stored: ${count} or more of this batch, where ${mayDie} may be put aside now; the batch is kept, and tried again. To put them all aside, raise the limit of dead records`;
+  return new TooManyDeadError(sentence, { cause });
 }
 
 /** Runs `work` under a savepoint. Returns what the database has against a record; throws every other failure. */

@@ -1,5 +1,6 @@
 import type { UsageQuery, UsageQueryRange, UsageReport, UsageSums } from '@tokone/billing-client';
 import type { Pool } from '@tokone/persistence';
+import { withDeadline } from './deadline.js';
 import { ROLLUP_SUM_COLUMNS, USAGE_SUMS } from './usage-rollup.js';
 
 const DEADLINE_MS = 2_000;
@@ -73,7 +74,9 @@ export class LocalUsageQuery implements UsageQuery {
   }
 
   private async ask(values: readonly unknown[]): Promise<UsageReport> {
-    const { rows } = await withDeadline(this.pool.query<SumRow>({ name: 'billing.usage-report', text: REPORT, values: [...values] }));
+    const report = this.pool.query<SumRow>({ name: 'billing.usage-report', text: REPORT, values: [...values] });
+    // Also bounds the wait for a connection.
+    const { rows } = await withDeadline(report, DEADLINE_MS, `the usage report took longer than ${DEADLINE_MS} ms`);
     return readReport(rows);
   }
 }
@@ -129,18 +132,5 @@ function isTimeZone(name: string): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-/** Also bounds the wait for a connection. */
-async function withDeadline<Result>(work: Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`the usage report took longer than ${DEADLINE_MS} ms`)), DEADLINE_MS);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { UsageRecorded } from '@tokone/events';
 import type { Pool } from '@tokone/persistence';
+import { DeadLimit } from './dead-limit.js';
 import { startBillingDatabase } from './fixtures/billing-database.js';
 import type { BillingDatabase } from './fixtures/billing-database.js';
 import { rollupFaults } from './fixtures/rollup-check.js';
@@ -34,7 +35,8 @@ beforeEach(async () => {
 });
 
 function consumerOn(pool: Pool): UsageConsumer {
-  return new UsageConsumer({ pool, prices: new LocalPriceBook(pool, log), outbox: new OutboxSignal(), log, now: () => NOW_MS });
+  const now = () => NOW_MS;
+  return new UsageConsumer({ pool, prices: new LocalPriceBook(pool, log), outbox: new OutboxSignal(), log, now, deadLimit: new DeadLimit(now, { perMinute: 1_000 }) });
 }
 
 /** Requests of all keys and models over some hours, in no order, a seventh refused; one in nine ends before it began. */

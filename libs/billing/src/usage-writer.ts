@@ -118,13 +118,22 @@ export async function writeParked(client: PoolClient, partition: string, parked:
   );
 }
 
-export async function writeDead(client: PoolClient, partition: string, dead: readonly DeadRecord[]): Promise<void> {
-  for (const { reason, raw, offset } of dead) {
-    const bytes = Buffer.from(raw);
-    await client.query(
-      `INSERT INTO billing.dead (log_partition, log_offset, raw_hash, reason, raw)
-       VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-      [partition, offset.toString(), createHash('sha256').update(bytes).digest(), reason.replaceAll('\0', '\uFFFD'), bytes],
-    );
-  }
+/** @returns how many of them were not dead before. */
+export async function writeDead(client: PoolClient, partition: string, dead: readonly DeadRecord[]): Promise<number> {
+  if (dead.length === 0) return 0;
+  const records = dead.map(({ reason, raw, offset }) => ({ reason, bytes: Buffer.from(raw), offset }));
+  const { rowCount } = await client.query(
+    `INSERT INTO billing.dead (log_partition, log_offset, raw_hash, reason, raw)
+     SELECT $5, s.log_offset, decode(s.raw_hash, 'hex'), s.reason, decode(s.raw, 'hex')
+     FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) AS s (log_offset, raw_hash, reason, raw)
+     ON CONFLICT DO NOTHING`,
+    [
+      plainArray(records.map(({ offset }) => offset)),
+      plainArray(records.map(({ bytes }) => createHash('sha256').update(bytes).digest('hex'))),
+      textArray(records.map(({ reason }) => reason)),
+      plainArray(records.map(({ bytes }) => bytes.toString('hex'))),
+      partition,
+    ],
+  );
+  return rowCount ?? 0;
 }

@@ -1,0 +1,51 @@
+import { StartupError, openDatabase, runMigrations } from '@tokone/persistence';
+import type { Pool } from '@tokone/persistence';
+import { CreateBillingTables1763900000000 } from './migrations/create-billing-tables.js';
+import { PublishDeadRecords1764000000000 } from './migrations/publish-dead-records.js';
+
+export const BILLING_SCHEMA = 'billing';
+/** Facts: whoever may insert them may neither change nor remove them. */
+export const APPEND_ONLY_TABLES: readonly string[] = ['usage', 'price_row', 'price_book'];
+
+const MIGRATIONS = [CreateBillingTables1763900000000, PublishDeadRecords1764000000000];
+const STATEMENT_TIMEOUT_MS = 10_000;
+
+/** Creates or updates the tables of schema `billing`. `databaseUrl` is that of the owner. */
+export async function migrateBilling(databaseUrl: string): Promise<void> {
+  const dataSource = await openDatabase({
+    url: databaseUrl,
+    schema: BILLING_SCHEMA,
+    entities: [],
+    migrations: MIGRATIONS,
+    poolSize: 2,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    applicationName: 'tokone billing migrations',
+  });
+  try {
+    await runMigrations(dataSource);
+  } finally {
+    await dataSource.destroy();
+  }
+}
+
+/** @throws StartupError when the tables are not those of this version: a service does not make them itself. */
+export async function checkBillingTables(pool: Pool): Promise<void> {
+  const found = await namesOf(pool);
+  const known: string[] = MIGRATIONS.map(({ name }) => name);
+  if (known.some((name) => !found.includes(name))) throw new StartupError('The tables of billing are not there yet, or are those of an older version: run the migrate command first.');
+  const unknown = found.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new StartupError(`The tables of billing were made by a newer version of TokOne (${unknown}): start that version.`);
+}
+
+async function namesOf(pool: Pool): Promise<string[]> {
+  try {
+    const { rows } = await pool.query<{ name: string }>('SELECT name FROM billing.migrations');
+    return rows.map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && NOT_THERE.has(String(error.code))) return [];
+    throw error;
+  }
+}
+
+/** PostgreSQL: no such table, no such schema, or not for this role. */
+const NOT_THERE = new Set(['42P01', '3F000', '42501']);
