@@ -9,12 +9,14 @@ import { isMain, Refusal, runScript, workspaceRoot } from './workspace.mjs';
 
 const documents = [
   { path: 'docs/errors.md', module: 'libs/protocol/dist/refusal/error-document.js', write: 'documentErrors' },
+  { path: 'docs/events.md', module: 'libs/events/dist/event-document.js', write: 'documentEvents' },
   { path: 'docs/configuration.md', module: 'apps/standalone/dist/configuration-document.js', write: 'documentConfiguration' },
+  { path: 'docs/services.md', module: 'tools/service-document.mjs', write: 'documentServices' },
 ];
 
 /** @param {{ module: string, write: string }} document */
 function textOf({ module, write }) {
-  const program = `const { ${write} } = await import('./${module}'); process.stdout.write(${write}());`;
+  const program = `const { ${write} } = await import('./${module}'); process.stdout.write(await ${write}(process.cwd()));`;
   // The product's own modules need the product's Node, which may not be the one that runs this.
   const { status, stdout, stderr } = spawnSync(findNode24(), ['--input-type=module', '-e', program], { cwd: workspaceRoot, encoding: 'utf8' });
   if (status !== 0) throw new Refusal(`${module} could not be run:\n${stderr}`);

@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto';
+import { ACCOUNT_SCHEMA, AccountFeature, AccountModule, ChangePublication, LedgerFence, LedgerService, PostgresGatewayRegistry, accountInternal, databaseCheck } from '@tokone/account';
+import type { RaiseAlarm } from '@tokone/account';
+import { GatewayTargets, HttpAdmissionPosts, HttpAdmissionView } from '@tokone/admission';
+import { HttpChargeStatements, HttpOutbox } from '@tokone/billing-client';
+import { InternalClient } from '@tokone/http';
+import type { Settings } from '@tokone/http';
+import { CarefulProducer, KafkaChangePublisher, KafkaChargeLog, KafkaConnection, Watermarks } from '@tokone/messaging';
+import { openDatabase, openPool } from '@tokone/persistence';
+import { Uuid7Source } from '@tokone/protocol';
+import { HealthChecks, HealthModule, ServiceListeners, internalModule, logAlarm } from '@tokone/service';
+import type { RunningService, ServiceWorld } from '@tokone/service';
+import type { SETTINGS } from './settings.js';
+
+type AccountSettings = Settings<typeof SETTINGS>;
+
+const STATEMENT_TIMEOUT_MS = 5_000;
+
+/** Keys, groups, upstreams, ledger, and the fence of admission. Any number of these may run. */
+export async function startAccount(settings: AccountSettings, world: ServiceWorld): Promise<RunningService> {
+  const { logger, parts, now } = world;
+  const feature = await openFeature(settings, world);
+  const { pool, raiseAlarm } = feature.parts;
+  const connection = new KafkaConnection({ brokers: settings.KAFKA_BROKERS, clientId: `tokone-account-${randomUUID()}`, topicPrefix: settings.TOKONE_KAFKA_TOPIC_PREFIX, logger, now });
+  const billing = parts.add('billing client', new InternalClient({ baseUrls: settings.TOKONE_BILLING_URLS, secret: settings.TOKONE_INTERNAL_SECRET }), (client) => client.close());
+  const gateways = new PostgresGatewayRegistry(pool);
+  const monotonicNow = (): number => performance.now();
+  const targets = parts.add('gateway clients', new GatewayTargets({ list: () => gateways.live(), secret: settings.TOKONE_INTERNAL_SECRET, now: monotonicNow }), (opened) => opened.close());
+  const charges = new KafkaChargeLog({ connection, random: Math.random, onTrouble: ({ cause, ...trouble }) => logger.error({ ...trouble, cause: String(cause) }, 'charges could not be posted; it is tried again') });
+  const ledger = new LedgerService({ feature, charges, admission: new HttpAdmissionPosts({ targets, now: monotonicNow }), view: new HttpAdmissionView(targets) });
+  await ledger.start();
+  parts.add('ledger', ledger, (opened) => opened.stop());
+  publishChanges(feature, connection, { parts, raiseAlarm });
+  const watermarks = parts.add('watermarks', new Watermarks(connection), (opened) => opened.close());
+  const fence = new LedgerFence({ watermarks, outbox: new HttpOutbox(billing), now: monotonicNow });
+  const listeners = new ServiceListeners(parts);
+  const statements = new HttpChargeStatements(billing);
+  const management = await listeners.open({
+    name: 'management listener',
+    address: { host: settings.MANAGEMENT_HOST, port: settings.MANAGEMENT_PORT },
+    modules: [AccountModule.with({ feature, ledger, operatorToken: settings.TOKONE_OPERATOR_TOKEN, explainCharge: (id) => statements.explain(id) }), HealthModule.with(new HealthChecks([databaseCheck(pool)]))],
+  });
+  const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...accountInternal({ feature, gateways, fence }) })];
+  const internal = await listeners.open({ name: 'internal listener', address: { host: settings.INTERNAL_HOST, port: settings.INTERNAL_PORT }, modules });
+  return { address: `internal ${internal.url}, management ${management.url}` };
+}
+
+async function openFeature(settings: AccountSettings, { parts, logger, now }: ServiceWorld): Promise<AccountFeature> {
+  const connections = { url: settings.DATABASE_URL, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
+  const database = parts.add('account tables', await openDatabase({ ...connections, ...ACCOUNT_SCHEMA, poolSize: 4, applicationName: 'tokone account' }), (opened) => opened.destroy());
+  const pool = parts.add('account connections', openPool({ ...connections, poolSize: 8, applicationName: 'tokone ledger' }), (opened) => opened.end());
+  const raiseAlarm: RaiseAlarm = (alarm) => logAlarm(logger, alarm);
+  const { TOKONE_KEY_PEPPER: pepper, TOKONE_SEALING_KEY: sealingKey, TOKONE_KEY_PREFIX: keyPrefix } = settings;
+  return new AccountFeature({ database, pool, pepper, sealingKey, keyPrefix, ids: new Uuid7Source(now), raiseAlarm });
+}
+
+/** Readers of keys, groups and upstreams hear of changes at once. */
+function publishChanges({ parts: { pool } }: AccountFeature, connection: KafkaConnection, { parts, raiseAlarm }: Pick<ServiceWorld, 'parts'> & { raiseAlarm: RaiseAlarm }): void {
+  const publisher = new KafkaChangePublisher({ connection, producer: new CarefulProducer(connection) });
+  const publication = new ChangePublication({ pool, publisher, raiseAlarm });
+  publication.start();
+  parts.add('account.changed', publication, async (running) => {
+    await running.stop();
+    await publisher.close();
+  });
+}

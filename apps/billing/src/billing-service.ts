@@ -1,0 +1,45 @@
+import { randomUUID } from 'node:crypto';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import { USAGE_PATTERN, UsageBatchModule, billingInternal, deadLimitsOf, openBilling } from '@tokone/billing';
+import type { Billing, BillingPublishers } from '@tokone/billing';
+import type { Settings } from '@tokone/http';
+import { CarefulProducer, EventLogTransport, KafkaChargePublisher, KafkaConnection, KafkaDeadPublisher, KafkaEventLog } from '@tokone/messaging';
+import { Uuid7Source } from '@tokone/protocol';
+import { HealthChecks, HealthModule, ServiceListeners, internalModule } from '@tokone/service';
+import type { RunningService, ServiceWorld } from '@tokone/service';
+import type { SETTINGS } from './settings.js';
+
+/** Rates usage, publishes charges, and answers for prices and usage. Any number of these may run. */
+export async function startBilling(settings: Settings<typeof SETTINGS>, world: ServiceWorld): Promise<RunningService> {
+  const { logger, parts, now } = world;
+  const connection = new KafkaConnection({ brokers: settings.KAFKA_BROKERS, clientId: `tokone-billing-${randomUUID()}`, topicPrefix: settings.TOKONE_KAFKA_TOPIC_PREFIX, logger, now });
+  const publishers = openPublishers(connection, world);
+  const options = { databaseUrl: settings.DATABASE_URL, log: logger, now, prepared: true, deadLimits: deadLimitsOf(settings.TOKONE_DEAD_LIMIT) };
+  const billing = parts.add('billing', await openBilling(options), (opened) => opened.stop());
+  await billing.startParkedRating();
+  billing.startPublishing(publishers);
+  await startRating(billing, connection, world);
+  const listeners = new ServiceListeners(parts);
+  const management = await listeners.open({ name: 'management listener', address: { host: settings.MANAGEMENT_HOST, port: settings.MANAGEMENT_PORT }, modules: [HealthModule.with(new HealthChecks(billing.healthChecks()))] });
+  const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...billingInternal(billing) })];
+  const internal = await listeners.open({ name: 'internal listener', address: { host: settings.INTERNAL_HOST, port: settings.INTERNAL_PORT }, modules });
+  return { address: `internal ${internal.url}, management ${management.url}` };
+}
+
+function openPublishers(connection: KafkaConnection, { parts, now, logger }: ServiceWorld): BillingPublishers {
+  const producer = (): CarefulProducer => new CarefulProducer(connection, { onUnconfirmed: (unconfirmed) => logger.warn({ ...unconfirmed }, 'Kafka acknowledged records that it had not stored; they are sent again') });
+  const charges = parts.add('publisher of charges', new KafkaChargePublisher({ connection, producer: producer(), ids: new Uuid7Source(now), now }), (opened) => opened.close());
+  const dead = parts.add('publisher of dead records', new KafkaDeadPublisher({ connection, producer: producer() }), (opened) => opened.close());
+  return { charges, dead };
+}
+
+/** Nest's own microservice machinery, over a transport that hands over whole batches. */
+async function startRating(billing: Billing, connection: KafkaConnection, { parts, logger }: ServiceWorld): Promise<void> {
+  const eventLog = new KafkaEventLog({ connection, random: Math.random, onTrouble: ({ cause, ...trouble }) => logger.error({ ...trouble, cause: String(cause) }, 'usage could not be rated; it is tried again') });
+  const { batchSize, lingerMs } = billing.usageConsumer;
+  const strategy = new EventLogTransport({ eventLog, pattern: USAGE_PATTERN, batchSize, lingerMs, cursor: (partition) => billing.usageConsumer.cursor(partition) });
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(UsageBatchModule.with(billing), { strategy, logger: false });
+  parts.add('rating', app, (opened) => opened.close());
+  await app.listen();
+}

@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { HttpAccountDirectory, HttpBalances } from '@tokone/account-client';
+import { MemoryAdmission, admissionInternal } from '@tokone/admission';
+import { HttpPriceBook, HttpUsageQuery } from '@tokone/billing-client';
+import { Gateway, GatewayModule, GatewayStatusModule, watchSpoolIdentity } from '@tokone/gateway';
+import { InternalClient, UndiciUpstreamClient } from '@tokone/http';
+import { KafkaChangeFeed, KafkaConnection } from '@tokone/messaging';
+import { StartupError } from '@tokone/persistence';
+import { Uuid7Source } from '@tokone/protocol';
+import { ServiceListeners, internalModule } from '@tokone/service';
+import type { RunningService, ServiceWorld } from '@tokone/service';
+import { Spool, SpoolError } from '@tokone/spool';
+import { openAdapters } from './adapters.js';
+import type { GatewayAdapters } from './adapters.js';
+import { passStart } from './passage.js';
+import type { GatewaySettings } from './settings.js';
+
+const CONNECTIONS_PER_ORIGIN = 16_384;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Billing may start at the same time. */
+const PRICES_DEADLINE_MS = 60_000;
+const PRICES_RETRY_MS = 250;
+
+/** One gateway with what it is made of. */
+interface OpenedGateway {
+  gateway: Gateway;
+  admission: MemoryAdmission;
+  spool: Spool;
+  account: InternalClient;
+  upstreams: GatewayAdapters;
+  kafka: KafkaConnection;
+  instanceId: string;
+}
+
+/** The gateway as a service of its own. @throws StartupError with a sentence for the operator. */
+export async function startGateway(settings: GatewaySettings, world: ServiceWorld): Promise<RunningService> {
+  const { logger, parts } = world;
+  const opened = await openGateway(settings, world);
+  const { gateway, admission, spool, account, kafka, instanceId } = opened;
+  const listeners = new ServiceListeners(parts);
+  const management = await listeners.open({ name: 'management listener', address: { host: settings.MANAGEMENT_HOST, port: settings.MANAGEMENT_PORT }, modules: [GatewayStatusModule.with(gateway, () => admission.outstanding())] });
+  const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...admissionInternal({ admission }) })];
+  const internal = await listeners.open({ name: 'internal listener', address: { host: settings.INTERNAL_HOST, port: settings.INTERNAL_PORT }, modules });
+  const identity = { gatewayId: spool.id, instanceId, url: settings.TOKONE_GATEWAY_URL ?? internal.url };
+  const cursorPath = join(settings.TOKONE_SPOOL_DIR, 'shipped');
+  const { replaced } = await passStart({ gateway, spool, account, kafka, identity, cursorPath }, world);
+  await followChanges(opened, world);
+  const publicApi = await listeners.open({
+    name: 'public listener',
+    address: { host: settings.HOST, port: settings.PORT },
+    modules: [GatewayModule.with(gateway)],
+    server: (fallThrough) => gateway.createServer(fallThrough),
+    drain: () => gateway.drain(settings.TOKONE_DRAIN_SECONDS * 1000),
+    bodyLimitBytes: 65_536,
+  });
+  await gateway.open();
+  return { address: `public ${publicApi.url}, internal ${internal.url}, management ${management.url}`, failed: replaced };
+}
+
+/** Everything that a gateway needs, with its drivers; nothing is served yet. */
+async function openGateway(settings: GatewaySettings, { logger, parts, now }: ServiceWorld): Promise<OpenedGateway> {
+  const monotonicNow = (): number => performance.now();
+  const secret = settings.TOKONE_INTERNAL_SECRET;
+  const account = parts.add('account client', new InternalClient({ baseUrls: settings.TOKONE_ACCOUNT_URLS, secret }), (client) => client.close());
+  const billing = parts.add('billing client', new InternalClient({ baseUrls: settings.TOKONE_BILLING_URLS, secret }), (client) => client.close());
+  const client = parts.add('adapter connections', new UndiciUpstreamClient({ connectionsPerOrigin: CONNECTIONS_PER_ORIGIN, connectTimeoutMs: CONNECT_TIMEOUT_MS }), (pools) => pools.close());
+  const upstreams = openAdapters(settings, { client, account, now: monotonicNow });
+  const spool = parts.add('spool', await openSpool(settings, { logger, now }), (log) => log.close());
+  await watchSpoolIdentity(spool, settings.TOKONE_SPOOL_DIR, logger);
+  const prices = parts.add('price book', new HttpPriceBook({ client: billing, log: logger }), (book) => book.stop());
+  await parts.whileWanted(loadPrices(prices));
+  const balances = new HttpBalances(account);
+  const admission = new MemoryAdmission({ balances, now: monotonicNow });
+  const ports = { accounts: new HttpAccountDirectory(account), balances, admission, prices, usage: new HttpUsageQuery(billing), adapters: upstreams.adapters, spool, ids: new Uuid7Source(now), logger, now, monotonicNow };
+  const limits = { bodyBytes: settings.TOKONE_BODY_LIMIT_BYTES, referenceTokens: settings.TOKONE_REFERENCE_TOKENS, stallTimeoutMs: settings.TOKONE_STALL_SECONDS * 1000 };
+  const gateway = parts.add('gateway', new Gateway(ports, { pepper: settings.TOKONE_KEY_PEPPER, limits }), (running) => running.close());
+  const instanceId = randomUUID();
+  const kafka = new KafkaConnection({ brokers: settings.KAFKA_BROKERS, clientId: `tokone-gateway-${instanceId}`, topicPrefix: settings.TOKONE_KAFKA_TOPIC_PREFIX, logger, now });
+  return { gateway, admission, spool, account, upstreams, kafka, instanceId };
+}
+
+async function openSpool(settings: GatewaySettings, { logger, now }: Pick<ServiceWorld, 'logger' | 'now'>): Promise<Spool> {
+  try {
+    return await Spool.open({
+      folder: join(settings.TOKONE_SPOOL_DIR, 'spool'),
+      now,
+      strict: settings.TOKONE_SPOOL_STRICT === 'yes',
+      highWaterBytes: settings.TOKONE_SPOOL_LIMIT_BYTES,
+      onAlarm: (alarm) => logger.error({ ...alarm }, 'alarm: spool'),
+    });
+  } catch (error) {
+    throw error instanceof SpoolError ? new StartupError(error.message, { cause: error }) : error;
+  }
+}
+
+async function loadPrices(prices: HttpPriceBook): Promise<void> {
+  const deadline = AbortSignal.timeout(PRICES_DEADLINE_MS);
+  for (;;) {
+    try {
+      return await prices.start();
+    } catch (cause) {
+      if (deadline.aborted) throw new StartupError('The billing service does not tell its prices. Start it, and see TOKONE_BILLING_URLS.', { cause });
+      await delay(PRICES_RETRY_MS);
+    }
+  }
+}
+
+/** Keys, groups and upstreams are fresh at once when they change. */
+async function followChanges({ gateway, upstreams, kafka, instanceId }: OpenedGateway, { parts, logger }: ServiceWorld): Promise<void> {
+  const feed = new KafkaChangeFeed({ connection: kafka, instanceId, random: Math.random, onTrouble: ({ cause, ...trouble }) => logger.warn({ ...trouble, cause: String(cause) }, 'account.changed cannot be followed; keys are checked again every 5 s') });
+  const following = await feed.follow({
+    changed: (event) => {
+      gateway.accountChanged(event);
+      upstreams.invalidate(event.groupId);
+    },
+    missedSome: () => {
+      gateway.missedChanges();
+      upstreams.invalidate();
+    },
+  });
+  parts.add('account.changed', following, (opened) => opened.stop());
+}

@@ -1,0 +1,7 @@
+import 'reflect-metadata';
+import { adapterService } from '@tokone/adapter-kit';
+import { geminiProvider } from '@tokone/gemini-provider';
+import { runService } from '@tokone/service';
+
+const { argv, env: environment, stdin, stdout, stderr } = process;
+process.exit(await runService(adapterService(geminiProvider), { argv: argv.slice(2), environment, stdin, stdout, stderr, now: Date.now }));

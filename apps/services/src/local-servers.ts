@@ -1,0 +1,38 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { OpenedParts } from '@tokone/service';
+import { startKafka, startPostgres, startRedis } from '@tokone/testing';
+import type { Narrator } from './supervised-process.js';
+import type { SupervisorSettings } from './settings.js';
+
+export interface LocalServers {
+  kafkaBrokers: readonly string[];
+  redisUrl: string;
+  /** As an owner who may make roles. */
+  databaseUrl: string;
+}
+
+/** Kafka, Redis and PostgreSQL: those that are named, else started here with their data below `folder`. */
+export async function openServers(settings: SupervisorSettings, world: { folder: string; parts: OpenedParts; narrator: Narrator }): Promise<LocalServers> {
+  const { folder, parts, narrator } = world;
+  const { KAFKA_BROKERS: brokers, REDIS_URL: redisUrl, DATABASE_URL: databaseUrl } = settings;
+  const own = [brokers ?? 'Kafka', redisUrl ?? 'Redis', databaseUrl ?? 'PostgreSQL'].filter((name) => /^[A-Z]/.test(name));
+  if (own.length > 0) narrator.say(`Starting ${own.join(', ')} …`);
+  const place = async (name: string): Promise<string> => {
+    const path = join(folder, name);
+    await mkdir(path, { recursive: true });
+    return path;
+  };
+  const [kafka, redis, postgres] = await allOrThrow([
+    place('kafka').then((path) => startKafka({ folder: path, ...(brokers !== undefined && { existing: brokers }) })).then((server) => parts.add('Kafka', server, () => server.stop())),
+    place('redis').then((path) => startRedis({ folder: path, ...(redisUrl !== undefined && { existing: redisUrl }) })).then((server) => parts.add('Redis', server, () => server.stop())),
+    place('postgres').then((path) => startPostgres({ folder: path, ...(databaseUrl !== undefined && { existing: databaseUrl }) })).then((server) => parts.add('PostgreSQL', server, () => server.stop())),
+  ]);
+  return { kafkaBrokers: kafka.addresses, redisUrl: redis.url, databaseUrl: postgres.url };
+}
+
+/** Unlike Promise.all it waits for the others when one fails, so that whatever was started can be ended. */
+async function allOrThrow<One, Two, Three>(work: [Promise<One>, Promise<Two>, Promise<Three>]): Promise<[One, Two, Three]> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}

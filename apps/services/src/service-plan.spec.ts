@@ -1,0 +1,56 @@
+import { describe, expect, it } from '@jest/globals';
+import { readSettings } from '@tokone/http';
+import { planServices } from './service-plan.js';
+import type { PlannedService } from './service-plan.js';
+import { SETTINGS } from './settings.js';
+
+const surroundings = {
+  servicesFolder: '/data/services',
+  kafkaBrokers: ['a:1', 'b:2'],
+  accountDatabaseUrl: 'postgres://account:1@h/d',
+  billingDatabaseUrl: 'postgres://billing:2@h/d',
+  secrets: { internal: 'internal', pepper: Buffer.alloc(32, 1), sealingKey: Buffer.alloc(32, 2), operatorToken: 'operator' },
+};
+
+async function plan(environment: Record<string, string>): Promise<PlannedService[]> {
+  let port = 1000;
+  return planServices(readSettings(SETTINGS, environment), surroundings, async () => port++);
+}
+
+const environmentOf = (services: PlannedService[], name: string) => services.find((service) => service.name === name)?.environment ?? {};
+
+describe('the plan of the services', () => {
+  it('has every service, in the order in which they depend on each other, with ports of their own', async () => {
+    const services = await plan({});
+    expect(services.map(({ name }) => name)).toEqual(['account-1', 'billing-1', 'openai-adapter-1', 'anthropic-adapter-1', 'gemini-adapter-1', 'gateway-1']);
+    const ports = services.flatMap(({ environment }) => [environment['INTERNAL_PORT'], environment['MANAGEMENT_PORT']]);
+    expect(new Set(ports).size).toBe(12);
+  });
+
+  it('tells each caller of every replica', async () => {
+    const services = await plan({ TOKONE_REPLICAS: '2' });
+    expect(services).toHaveLength(11);
+    const urlsOf = (app: string) => services.filter((service) => service.app === app).map(({ internalUrl }) => internalUrl).join(',');
+    const gateway = environmentOf(services, 'gateway-1');
+    expect(gateway).toMatchObject({ TOKONE_ACCOUNT_URLS: urlsOf('account'), TOKONE_BILLING_URLS: urlsOf('billing'), TOKONE_OPENAI_ADAPTER_URLS: urlsOf('openai-adapter'), TOKONE_GEMINI_ADAPTER_URLS: urlsOf('gemini-adapter') });
+    expect(environmentOf(services, 'account-2')).toMatchObject({ TOKONE_BILLING_URLS: urlsOf('billing') });
+    expect(environmentOf(services, 'gemini-adapter-2')).toMatchObject({ TOKONE_ACCOUNT_URLS: urlsOf('account') });
+  });
+
+  it('gives each service only the secrets that it needs', async () => {
+    const services = await plan({ OPENAI_API_KEY: 'sk-provider' });
+    const holdersOf = (secret: string) => services.filter(({ environment }) => Object.values(environment).some((value) => value.includes(secret))).map(({ app }) => app);
+    expect(holdersOf(surroundings.secrets.sealingKey.toString('base64url'))).toEqual(['account']);
+    expect(holdersOf(surroundings.secrets.pepper.toString('base64url'))).toEqual(['account', 'gateway']);
+    expect(holdersOf('operator')).toEqual(['account']);
+    expect(holdersOf(surroundings.billingDatabaseUrl)).toEqual(['billing']);
+    expect(holdersOf(surroundings.accountDatabaseUrl)).toEqual(['account']);
+    expect(holdersOf('sk-provider')).toEqual([]);
+  });
+
+  it('starts no adapter services where the gateway hosts them', async () => {
+    const services = await plan({ TOKONE_ADAPTERS: 'in-process' });
+    expect(services.map(({ name }) => name)).toEqual(['account-1', 'billing-1', 'gateway-1']);
+    expect(environmentOf(services, 'gateway-1')).toMatchObject({ TOKONE_ADAPTERS: 'in-process' });
+  });
+});

@@ -1,0 +1,34 @@
+import { fileURLToPath } from 'node:url';
+import { choice, folder, integer, optionalText, text } from '@tokone/http';
+import type { Settings } from '@tokone/http';
+import { UPSTREAM_SETTINGS } from '@tokone/quickstart';
+import { LOG_LEVELS } from '@tokone/telemetry';
+
+/** In the repository, as npm start has it. */
+const STANDARD_DATA_FOLDER = fileURLToPath(new URL('../../../.tokone', import.meta.url));
+
+/** What `npm run start:services` can be told; what it does not use itself goes on to the services. */
+export const SETTINGS = {
+  HOST: text('Address that the gateway listens on. 0.0.0.0 serves other machines too.', '127.0.0.1'),
+  PORT: integer('Port that the gateway listens on; 0 takes a free one.', 8080, { min: 0, max: 65_535 }),
+  TOKONE_DATA_DIR: folder('Folder of everything that TokOne keeps; what belongs to the services is in its folder services. Unset: .tokone in the repository.', STANDARD_DATA_FOLDER),
+  TOKONE_KEY_PREFIX: text('What every key that is issued begins with.', 'sk-'),
+  ...UPSTREAM_SETTINGS,
+  TOKONE_REPLICAS: integer('How many processes each of billing, account and the adapters has.', 1, { min: 1, max: 8 }),
+  TOKONE_ADAPTERS: choice('in-process: the gateway hosts the adapters itself, and no adapter services are started.', 'remote', ['remote', 'in-process']),
+  KAFKA_BROKERS: optionalText('Brokers of a Kafka that runs already. Unset: one is started.'),
+  REDIS_URL: optionalText('A Redis that runs already. Unset: one is started.'),
+  DATABASE_URL: optionalText('A PostgreSQL that runs already, as an owner who may make roles. Unset: one is started.'),
+  TOKONE_KAFKA_TOPIC_PREFIX: text('In front of every topic and consumer group, so that several deployments share a cluster.', ''),
+  TOKONE_BODY_LIMIT_BYTES: integer('Largest request body.', 33_554_432, { min: 1_024, max: 536_870_912 }),
+  TOKONE_REFERENCE_TOKENS: integer('Tokens held for each file or URL that a request refers to.', 20_000, { min: 0, max: 10_000_000 }),
+  TOKONE_PRICES_FILE: optionalText('JSON file of prices, in the form of libs/billing/src/price-seed.json.'),
+  TOKONE_STALL_SECONDS: integer('A client that takes nothing of its answer for this long counts as gone.', 30, { min: 1, max: 3_600 }),
+  TOKONE_UPSTREAM_SILENCE_SECONDS: integer('A provider that sends nothing for this long, before or within a streamed answer, has failed.', 120, { min: 1, max: 3_600 }),
+  TOKONE_DRAIN_SECONDS: integer('How long running answers may go on after SIGTERM or Ctrl-C.', 30, { min: 0, max: 50 }),
+  TOKONE_SPOOL_STRICT: choice('yes: the end of an answer waits until its record is on disk.', 'no', ['no', 'yes']),
+  TOKONE_SPOOL_LIMIT_BYTES: integer('While the spool is larger, because Kafka is away, new requests are refused.', 2_147_483_648, { min: 65_536, max: 1_099_511_627_776 }),
+  LOG_LEVEL: choice('Least level of the JSON log lines on standard error.', 'warn', LOG_LEVELS),
+} as const;
+
+export type SupervisorSettings = Settings<typeof SETTINGS>;
