@@ -1,10 +1,17 @@
-// Specs that need real servers: PostgreSQL, the built standalone process, the simulator.
+// Specs that need real servers: PostgreSQL, Kafka, Redis, the built processes, the simulator.
 import { base } from './jest.config.mjs';
+
+/** Specs of one shape alone: they start, stop and kill it. */
+export const standaloneOnly = ['/e2e/start\\.spec', '/e2e/start-failure\\.spec', '/e2e/crash\\.spec', '/e2e/crash/'];
+export const servicesOnly = ['/e2e/start-services\\.spec', '/e2e/crash-services/'];
 
 export default {
   ...base,
   roots: ['<rootDir>/libs', '<rootDir>/tools', '<rootDir>/e2e'],
   testMatch: ['<rootDir>/libs/**/*.integration.spec.ts', '<rootDir>/tools/**/*.integration.spec.ts', '<rootDir>/e2e/**/*.spec.ts'],
+  globalSetup: '<rootDir>/libs/testing/src/servers/jest-setup.mjs',
+  globalTeardown: '<rootDir>/libs/testing/src/servers/jest-teardown.mjs',
+  testPathIgnorePatterns: ['/node_modules/', ...servicesOnly],
   maxWorkers: 2,
   testTimeout: 120_000,
 };

@@ -92,7 +92,7 @@ describe('the @anthropic-ai/sdk package raises its own error', () => {
   });
 
   it('APIError with status 402 for an empty balance', async () => {
-    const { key } = await deployment.standalone.tenant('0', 'anthropic');
+    const { key } = await deployment.product.tenant('0', 'anthropic');
     const request = clientWith({ apiKey: key }).messages.create(ask('hi'));
     await expect(request).rejects.toBeInstanceOf(APIError);
     await expect(request).rejects.toMatchObject({ status: 402, type: 'billing_error' });

@@ -31,7 +31,7 @@ const flat = (prompt: string, outputLimit: number | undefined, stream = false) =
 
 describe('a balance under many requests at once', () => {
   it('serves exactly twenty of a thousand where it covers twenty, and serves again after a top-up', async () => {
-    const { accountId, key } = await deployment.standalone.tenant('1', 'openai');
+    const { accountId, key } = await deployment.product.tenant('1', 'openai');
     const agent = new Agent({ keepAlive: true, maxSockets: 1_000 });
     const call = flat('[[sim: output-tokens=1000]]', 1_000);
     try {
@@ -45,7 +45,7 @@ describe('a balance under many requests at once', () => {
       const usage = await deployment.ledger.usageOfAccount(accountId);
       expect(usage.map(({ holdNanoUsd, chargeNanoUsd }) => [holdNanoUsd, chargeNanoUsd])).toEqual(Array.from({ length: 20 }, () => [USD / 20n, USD / 20n]));
       expect((await deployment.call('openai', key, call)).status).toBe(402);
-      await deployment.standalone.manage('POST', `/api/v1/accounts/${accountId}/top-ups`, { amount: '0.05' });
+      await deployment.product.manage('POST', `/api/v1/accounts/${accountId}/top-ups`, { amount: '0.05' });
       const again = await waitFor(async () => ((await deployment.call('openai', key, call)).status === 200 ? true : undefined), { what: 'a top-up to be served', deadlineMs: 5_000 });
       expect(again).toBe(true);
       await deployment.ledger.quiet();
@@ -56,7 +56,7 @@ describe('a balance under many requests at once', () => {
   });
 
   it('takes top-ups in the middle of the load, and keeps two accounts apart', async () => {
-    const [poor, rich] = await Promise.all([deployment.standalone.tenant('0.5', 'openai'), deployment.standalone.tenant('5', 'openai')]);
+    const [poor, rich] = await Promise.all([deployment.product.tenant('0.5', 'openai'), deployment.product.tenant('5', 'openai')]);
     const call = flat('[[sim: output-tokens=200]]', 200);
     const load = async (key: string, calls: number) => {
       let served = 0;
@@ -67,7 +67,7 @@ describe('a balance under many requests at once', () => {
       return served;
     };
     const topUps = async () => {
-      for (let count = 0; count < 10; count++) await deployment.standalone.manage('POST', `/api/v1/accounts/${poor.accountId}/top-ups`, { amount: '0.1' });
+      for (let count = 0; count < 10; count++) await deployment.product.manage('POST', `/api/v1/accounts/${poor.accountId}/top-ups`, { amount: '0.1' });
     };
     const [servedPoor, servedRich] = await Promise.all([load(poor.key, 400), load(rich.key, 400), topUps()]);
     await deployment.ledger.quiet();
@@ -127,7 +127,7 @@ describe('a stream on a small balance', () => {
     ['anthropic', Anthropic.APIError],
     ['gemini', ApiError],
   ] as const)('is extended while the balance lasts, then cut with the error of %s', async (dialect, typedError) => {
-    const { accountId, key } = await deployment.standalone.tenant('1', dialect);
+    const { accountId, key } = await deployment.product.tenant('1', dialect);
     const { tokens, error } = await STREAMS[dialect](key, `[[sim: output-tokens=90000 chunk-tokens=100 chunk-delay-ms=1 tag=cut-${dialect}]]`);
     expect(error).toBeInstanceOf(typedError);
     expect(String((error as Error).message)).toContain('balance is used up');
@@ -152,7 +152,7 @@ describe('a stream on a small balance', () => {
     ['anthropic', 1_300],
     ['anthropic', 1_700],
   ] as const)('is never cut in the middle of an event: %s in events of %d tokens', async (dialect, chunkTokens) => {
-    const { key } = await deployment.standalone.tenant('1', dialect);
+    const { key } = await deployment.product.tenant('1', dialect);
     const prompt = `[[sim: output-tokens=90000 chunk-tokens=${chunkTokens} chunk-delay-ms=1]]`;
     const answer = await deployment.call(dialect, key, { model: FLAT_MODELS[dialect], prompt, stream: true, outputLimit: 100_000 });
     expect([answer.status, answer.cleanEnd]).toEqual([200, false]);
@@ -163,7 +163,7 @@ describe('a stream on a small balance', () => {
   });
 
   it('that comes all at once brings what is paid for, and no more', async () => {
-    const { key } = await deployment.standalone.tenant('1', 'openai');
+    const { key } = await deployment.product.tenant('1', 'openai');
     const answer = await deployment.call('openai', key, flat('[[sim: output-tokens=90000 chunk-tokens=100]]', 100_000, true));
     const tokens = tokensIn(answer.text);
     // $1 pays for 20,000; the event in which they end is completed.
@@ -172,7 +172,7 @@ describe('a stream on a small balance', () => {
   });
 
   it('records each extension before the tokens go out that it pays for', async () => {
-    const { accountId, key } = await deployment.standalone.tenant('1', 'openai');
+    const { accountId, key } = await deployment.product.tenant('1', 'openai');
     let received = 0;
     let requestId = '';
     const samples: { receivedNanoUsd: bigint; recordedNanoUsd: bigint; heldNanoUsd: bigint }[] = [];
@@ -199,7 +199,7 @@ describe('a stream on a small balance', () => {
   });
 
   it('serves a coding agent that asks for 64k tokens with $1 left', async () => {
-    const { accountId, key } = await deployment.standalone.tenant('1', 'anthropic');
+    const { accountId, key } = await deployment.product.tenant('1', 'anthropic');
     const answer = await deployment.call('anthropic', key, { model: 'claude-opus-4-6', prompt: 'Reply with OK', outputLimit: 64_000, stream: true });
     expect(answer).toMatchObject({ status: 200, cleanEnd: true });
     await deployment.ledger.quiet();
@@ -211,7 +211,7 @@ describe('a stream on a small balance', () => {
 
 describe('a request that is not streamed', () => {
   it('without a limit of its own gets the one that the balance covers, in the header and in the upstream request', async () => {
-    const { accountId, key } = await deployment.standalone.tenant('1', 'openai');
+    const { accountId, key } = await deployment.product.tenant('1', 'openai');
     const answer = await deployment.call('openai', key, flat('[[sim: output-tokens=9000 tag=limited]]', undefined));
     const limit = Number(answer.headers['x-tokone-output-limit']);
     // A quarter of the balance.
@@ -222,7 +222,7 @@ describe('a request that is not streamed', () => {
   });
 
   it('and needs more than hold and balance by its report takes the balance to exactly 0, and the rest is written off', async () => {
-    const { accountId, key } = await deployment.standalone.tenant('1', 'openai');
+    const { accountId, key } = await deployment.product.tenant('1', 'openai');
     const before = await deployment.ledger.writtenOff();
     const answer = await deployment.call('openai', key, flat('[[sim: output-tokens=1000 reported-output-tokens=100000 tag=over-reported]]', 1_000));
     expect(answer).toMatchObject({ status: 200, cleanEnd: true });
@@ -244,7 +244,7 @@ describe('a client that leaves in the middle', () => {
   }
 
   it('is charged exactly what the provider reports at the end', async () => {
-    const { accountId, key } = await deployment.standalone.tenant('50', 'openai');
+    const { accountId, key } = await deployment.product.tenant('50', 'openai');
     await leave(key, '[[sim: output-tokens=400 chunk-delay-ms=5]]');
     await deployment.ledger.quiet();
     const [usage] = await deployment.ledger.usageOfAccount(accountId);
@@ -252,7 +252,7 @@ describe('a client that leaves in the middle', () => {
   });
 
   it('is charged by our own count where the provider reports nothing', async () => {
-    const { accountId, key } = await deployment.standalone.tenant('50', 'openai');
+    const { accountId, key } = await deployment.product.tenant('50', 'openai');
     await leave(key, '[[sim: output-tokens=400 chunk-delay-ms=5 no-usage]]');
     await deployment.ledger.quiet();
     const [usage] = await deployment.ledger.usageOfAccount(accountId);
@@ -260,7 +260,7 @@ describe('a client that leaves in the middle', () => {
   });
 
   it('never makes its stream take more of the balance than it held', async () => {
-    const { accountId, key } = await deployment.standalone.tenant('1', 'openai');
+    const { accountId, key } = await deployment.product.tenant('1', 'openai');
     await leave(key, '[[sim: output-tokens=30000 chunk-tokens=20 chunk-delay-ms=1]]');
     await deployment.ledger.quiet(60_000);
     const [usage] = await deployment.ledger.usageOfAccount(accountId);
@@ -282,7 +282,7 @@ function tokensIn(text: string): number {
 
 /** The hold that the spool has on disk for a request: a record is its id, then its payload. */
 async function extendedTo(requestId: string): Promise<bigint> {
-  const folder = join(deployment.standalone.dataFolder, 'spool');
+  const folder = deployment.product.spoolFolder;
   const id = Buffer.from(requestId.replaceAll('-', ''), 'hex').toString('latin1');
   let holdNanoUsd = 0n;
   for (const name of await readdir(folder)) {
@@ -296,6 +296,5 @@ async function extendedTo(requestId: string): Promise<bigint> {
 }
 
 async function heldNow(): Promise<bigint> {
-  const { body } = await deployment.standalone.manage('GET', '/health/ready');
-  return BigInt((body['holds'] as { heldNanoUsd: string }).heldNanoUsd);
+  return BigInt((await deployment.product.holds()).heldNanoUsd);
 }

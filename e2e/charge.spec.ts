@@ -8,7 +8,7 @@ let keys: Record<DialectName, string>;
 
 beforeAll(async () => {
   deployment = await PricedDeployment.start();
-  const [openai, anthropic, gemini] = await Promise.all(DIALECT_NAMES.map(async (name) => (await deployment.standalone.tenant('1000', name)).key));
+  const [openai, anthropic, gemini] = await Promise.all(DIALECT_NAMES.map(async (name) => (await deployment.product.tenant('1000', name)).key));
   keys = { openai: openai ?? '', anthropic: anthropic ?? '', gemini: gemini ?? '' };
 });
 afterAll(async () => {
@@ -121,9 +121,9 @@ it("a group's multiplier is in the hold and in the charge", async () => {
     `WITH made AS (INSERT INTO account.groups (id, name, platform, multiplier_ppm) VALUES (gen_random_uuid(), 'half', 'openai', 1500000) RETURNING id)
      INSERT INTO account.group_upstreams SELECT made.id, gu.upstream_id FROM made, account.group_upstreams gu JOIN account.groups g ON g.id = gu.group_id WHERE g.name = 'openai'`,
   );
-  const { body: account } = await deployment.standalone.manage('POST', '/api/v1/accounts', { name: 'dear' });
-  await deployment.standalone.manage('POST', `/api/v1/accounts/${String(account['id'])}/top-ups`, { amount: '1' });
-  const { body: key } = await deployment.standalone.manage('POST', '/api/v1/keys', { account: account['id'], group: 'half' });
+  const { body: account } = await deployment.product.manage('POST', '/api/v1/accounts', { name: 'dear' });
+  await deployment.product.manage('POST', `/api/v1/accounts/${String(account['id'])}/top-ups`, { amount: '1' });
+  const { body: key } = await deployment.product.manage('POST', '/api/v1/keys', { account: account['id'], group: 'half' });
   const answer = await deployment.call('openai', String(key['key']), { model: FLAT_MODELS.openai, prompt: '[[sim: output-tokens=1000]]', stream: false, outputLimit: 1_000 });
   const usage = await deployment.ledger.usageOf(requestIdOf(answer));
   expect(usage).toMatchObject({ holdNanoUsd: 75_000_000n, ratedNanoUsd: 75_000_000n, chargeNanoUsd: 75_000_000n });

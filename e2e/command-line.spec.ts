@@ -3,26 +3,26 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { StandaloneProcess, findMoneyFaults, makeTemporaryFolder, readTruth, waitFor } from '@tokone/testing';
-import type { TemporaryFolder } from '@tokone/testing';
+import { findMoneyFaults, makeTemporaryFolder, readTruth, startProduct, waitFor } from '@tokone/testing';
+import type { Product, TemporaryFolder } from '@tokone/testing';
 import { tokone } from './npm-program.js';
 
 const UNKNOWN = '01940000-0000-7000-8000-000000000001';
-let standalone: StandaloneProcess;
+let product: Product;
 let folder: TemporaryFolder;
 beforeAll(async () => {
   folder = await makeTemporaryFolder('command-line');
-  standalone = await StandaloneProcess.start({ dataFolder: join(folder.path, 'data folder') });
+  product = await startProduct({ dataFolder: join(folder.path, 'data folder') });
 });
 afterAll(async () => {
-  const { databaseUrl, simulatorUrl } = standalone.addresses;
+  const { databaseUrl, simulatorUrl } = product.addresses;
   const faults = await findMoneyFaults({ databaseUrl, truth: await readTruth(simulatorUrl) });
-  await standalone.stop();
+  await product.stop();
   await folder.remove();
   expect(faults).toEqual([]);
 });
 
-const run = (...args: string[]) => tokone(standalone.dataFolder, ...args);
+const run = (...args: string[]) => tokone(product.dataFolder, ...args);
 
 async function json(...args: string[]): Promise<Record<string, unknown>> {
   const { code, out, err } = await run(...args, '--json');
@@ -38,7 +38,7 @@ async function refusalOf(...args: string[]): Promise<{ code: number | null; mess
 }
 
 async function call(key: string, prompt = 'Reply with OK', more: object = {}): Promise<{ status: number; id: string; text: string }> {
-  const answer = await fetch(`${standalone.addresses.baseUrl}/v1/chat/completions`, {
+  const answer = await fetch(`${product.addresses.baseUrl}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'authorization': `Bearer ${key}`, 'content-type': 'application/json' },
     body: JSON.stringify({ model: 'gpt-5.5', max_tokens: 64, messages: [{ role: 'user', content: prompt }], ...more }),
@@ -103,7 +103,7 @@ describe('the operator at the command line', () => {
   });
 
   it('finds the account behind the $10 of the quick start, whose spent balance is topped up and then served again', async () => {
-    const { key } = { key: standalone.addresses.keys.openai };
+    const { key } = { key: product.addresses.keys.openai };
     const [demo] = (await json('account', 'list'))['items'] as { id: string; name: string; balance: string }[];
     expect(demo).toMatchObject({ name: 'demo', balance: '10.00' });
     // 128,000 output tokens at 30 USD per million: 3.84 USD each, so that the third does not fit any more.

@@ -1,11 +1,9 @@
 import { openPool } from '@tokone/persistence';
 import type { Pool } from '@tokone/persistence';
-import { SimulatorProcess, StandaloneProcess, findMoneyFaults, waitFor } from '@tokone/testing';
-import type { TruthRecord } from '@tokone/testing';
-import { readFile } from 'node:fs/promises';
+import { SimulatorProcess, findMoneyFaults, startProduct, waitFor } from '@tokone/testing';
+import type { HoldsReport, Product, TruthRecord } from '@tokone/testing';
 import { request as send } from 'node:http';
 import type { IncomingMessage } from 'node:http';
-import { join } from 'node:path';
 import { Recorder } from './recorder.js';
 
 export type Group = 'openai' | 'anthropic' | 'gemini';
@@ -39,20 +37,14 @@ export interface UsageRow {
   model: string;
 }
 
-export interface Holds {
-  held: number;
-  settled: number;
-  heldNanoUsd: string;
-}
-
 const KEY_HEADER = { openai: 'authorization', anthropic: 'x-api-key', gemini: 'x-goog-api-key' } as const;
 /** Rating and posting are asynchronous; a row is there long before this. */
 const POSTED_DEADLINE_MS = 15_000;
 
-/** A standalone process in front of a simulator of its own, with a recorder in between, and one tenant for each group. */
+/** TokOne in the shape of this run, in front of a simulator of its own, with a recorder in between, and one tenant for each group. */
 export class Deployment {
   private constructor(
-    readonly standalone: StandaloneProcess,
+    readonly product: Product,
     readonly simulator: SimulatorProcess,
     readonly recorder: Recorder,
     readonly keys: Record<Group, string>,
@@ -63,13 +55,13 @@ export class Deployment {
     const simulator = await SimulatorProcess.start({ SIMULATOR_CHUNK_DELAY_MS: '0' });
     const recorder = await Recorder.start(simulator.url);
     const upstreams = { TOKONE_OPENAI_UPSTREAM_URL: recorder.url, TOKONE_ANTHROPIC_UPSTREAM_URL: recorder.url, TOKONE_GEMINI_UPSTREAM_URL: recorder.url };
-    let standalone: StandaloneProcess | undefined;
+    let product: Product | undefined;
     try {
-      standalone = await StandaloneProcess.start({ env: { ...upstreams, ...env } });
-      const pool = openPool({ url: standalone.addresses.databaseUrl, poolSize: 2, statementTimeoutMs: 30_000, applicationName: 'e2e' });
-      return new Deployment(standalone, simulator, recorder, await makeTenants(standalone), pool);
+      product = await startProduct({ env: { ...upstreams, ...env } });
+      const pool = openPool({ url: product.addresses.databaseUrl, poolSize: 2, statementTimeoutMs: 30_000, applicationName: 'e2e' });
+      return new Deployment(product, simulator, recorder, await makeTenants(product), pool);
     } catch (error) {
-      await standalone?.stop();
+      await product?.stop();
       await recorder.close();
       await simulator.stop();
       throw error;
@@ -77,7 +69,7 @@ export class Deployment {
   }
 
   get baseUrl(): string {
-    return this.standalone.addresses.baseUrl;
+    return this.product.addresses.baseUrl;
   }
 
   /** One HTTP call, with nothing between the test and the wire that adds or reads headers. */
@@ -115,43 +107,38 @@ export class Deployment {
   }
 
   /** What is held and not posted yet, as the management listener says. */
-  holds(): Promise<Holds> {
-    return readHolds(this.standalone);
+  holds(): Promise<HoldsReport> {
+    return this.product.holds();
   }
 
   /** What is wrong with the money, once nothing is held or unposted. */
   async moneyFaults(): Promise<string[]> {
-    return moneyFaults(this.standalone, await this.simulator.truth());
+    return moneyFaults(this.product, await this.simulator.truth());
   }
 
-  /** Ends all processes in order; the exit code of the standalone. */
+  /** Ends all processes in order; the exit code of the product. */
   async close(): Promise<number | null> {
     await this.pool.end();
-    const code = await this.standalone.stop();
+    const code = await this.product.stop();
     await this.recorder.close();
     await this.simulator.stop();
     return code;
   }
 }
 
-async function makeTenants(standalone: StandaloneProcess): Promise<Record<Group, string>> {
-  const keyOf = async (group: Group) => (await standalone.tenant('1000', group)).key;
+async function makeTenants(product: Product): Promise<Record<Group, string>> {
+  const keyOf = async (group: Group) => (await product.tenant('1000', group)).key;
   return { openai: await keyOf('openai'), anthropic: await keyOf('anthropic'), gemini: await keyOf('gemini') };
 }
 
-export async function readHolds(standalone: StandaloneProcess): Promise<Holds> {
-  const { url } = JSON.parse(await readFile(join(standalone.dataFolder, 'operator.json'), 'utf8')) as { url: string };
-  return (await callWire(new URL('/health/ready', url).href, {})).json()['holds'] as Holds;
-}
-
 /** Waits until nothing is held or unposted, and says what is wrong with the money. */
-export async function moneyFaults(standalone: StandaloneProcess, truth: readonly TruthRecord[]): Promise<string[]> {
+export async function moneyFaults(product: Product, truth: readonly TruthRecord[]): Promise<string[]> {
   const posted = async () => {
-    const { held, settled } = await readHolds(standalone);
+    const { held, settled } = await product.holds();
     return held + settled === 0;
   };
   await waitFor(posted, { what: 'all holds to be posted', deadlineMs: 30_000 });
-  return findMoneyFaults({ databaseUrl: standalone.addresses.databaseUrl, truth });
+  return findMoneyFaults({ databaseUrl: product.addresses.databaseUrl, truth });
 }
 
 export function keyHeader(group: Group, key: string): Record<string, string> {

@@ -123,7 +123,7 @@ describe('the @google/genai package raises its own error', () => {
   });
 
   it('402 for an empty balance', async () => {
-    const { key } = await deployment.standalone.tenant('0', 'gemini');
+    const { key } = await deployment.product.tenant('0', 'gemini');
     await expect(clientWith(key).models.generateContent({ model, contents: 'hi' })).rejects.toMatchObject({ status: 402, message: expect.stringContaining('insufficient_balance') });
   });
 

@@ -17,6 +17,15 @@ export function npmStartInTerminal({ env = {}, ...options }: Options): ChildProg
   return new ChildProgram({ command: 'script', args: ['-qec', 'exec npm start', '/dev/null'], env: { ...QUIET, PORT: '0', TERM: 'xterm', SHELL: '/bin/sh', ...env }, typed: true, ...options });
 }
 
+/** `npm run start:services`, as a user runs it. */
+export function npmStartServices({ env = {}, ...options }: Options): ChildProgram {
+  return new ChildProgram({ command: 'npm', args: ['run', '--silent', 'start:services'], env: { ...QUIET, PORT: '0', ...env }, ...options });
+}
+
+export function npmStartServicesInTerminal({ env = {}, ...options }: Options): ChildProgram {
+  return new ChildProgram({ command: 'script', args: ['-qec', 'exec npm run --silent start:services', '/dev/null'], env: { ...QUIET, PORT: '0', TERM: 'xterm', SHELL: '/bin/sh', ...env }, typed: true, ...options });
+}
+
 export const CTRL_C = '\u0003';
 
 export function type(program: ChildProgram, text: string): void {

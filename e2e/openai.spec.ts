@@ -124,7 +124,7 @@ describe('the openai package raises its own error', () => {
   });
 
   it('APIError with status 402 for an empty balance', async () => {
-    const { key } = await deployment.standalone.tenant('0', 'openai');
+    const { key } = await deployment.product.tenant('0', 'openai');
     const request = clientWith(key).chat.completions.create(ask('hi'));
     await expect(request).rejects.toBeInstanceOf(APIError);
     await expect(request).rejects.toMatchObject({ status: 402, code: 'insufficient_balance', type: 'insufficient_quota' });

@@ -1,66 +1,66 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ChildProgram, FLAT_MODELS, LedgerView, SimulatorProcess, StandaloneProcess, callRaw, findMoneyFaults, flatNanoUsd, makeTemporaryFolder, waitFor, writeCall } from '@tokone/testing';
-import type { TemporaryFolder } from '@tokone/testing';
+import { ChildProgram, FLAT_MODELS, LedgerView, SimulatorProcess, callRaw, findMoneyFaults, flatNanoUsd, makeTemporaryFolder, startProduct, waitFor, writeCall } from '@tokone/testing';
+import type { Product, TemporaryFolder } from '@tokone/testing';
 
 const MODEL = FLAT_MODELS.anthropic;
 const TIERS = { default: [{ aboveInputTokens: 0, usdPerMillion: { input: '0', output: '50' } }] };
 
 let folder: TemporaryFolder;
 let simulator: SimulatorProcess;
-let standalone: StandaloneProcess;
+let product: Product;
 
 beforeAll(async () => {
   folder = await makeTemporaryFolder('parked');
   simulator = await SimulatorProcess.start({ SIMULATOR_CHUNK_DELAY_MS: '0' });
-  standalone = await startWith({});
+  product = await startWith({});
 });
 afterAll(async () => {
-  await standalone.stop();
+  await product.stop();
   await simulator.stop();
   await folder.remove();
 });
 
-async function startWith(unitUsd: Record<string, string>): Promise<StandaloneProcess> {
+async function startWith(unitUsd: Record<string, string>): Promise<Product> {
   const prices = join(folder.path, 'prices.json');
   const models = { [MODEL]: { platform: 'anthropic', maxInputTokens: 1_000_000, maxOutputTokens: 100_000, tiers: TIERS, unitUsd } };
   await writeFile(prices, JSON.stringify({ source: 'test prices', date: '2026-01-01', models }));
-  return StandaloneProcess.start({ dataFolder: join(folder.path, 'data'), env: { ...simulator.upstreamSettings, TOKONE_PRICES_FILE: prices } });
+  return startProduct({ dataFolder: join(folder.path, 'data'), env: { ...simulator.upstreamSettings, TOKONE_PRICES_FILE: prices } });
 }
 
 async function showCharge(requestId: string): Promise<{ usage: Record<string, string>; transfer: { amount: string } | null }> {
-  const command = new ChildProgram({ main: 'apps/cli/dist/main.js', args: ['charge', 'show', requestId, '--json'], env: { TOKONE_DATA_DIR: standalone.dataFolder } });
+  const command = new ChildProgram({ main: 'apps/cli/dist/main.js', args: ['charge', 'show', requestId, '--json'], env: { TOKONE_DATA_DIR: product.dataFolder } });
   expect(await command.exited).toMatchObject({ code: 0 });
   return JSON.parse(command.stdout) as { usage: Record<string, string>; transfer: { amount: string } | null };
 }
 
 describe('an answer whose usage has no price', () => {
   it('is explained by charge show, and charged exactly once a price is stated', async () => {
-    const tenant = await standalone.tenant('10', 'anthropic');
+    const tenant = await product.tenant('10', 'anthropic');
     const call = writeCall('anthropic', tenant.key, { model: MODEL, prompt: '[[sim: output-tokens=1000 web-searches=2]]', stream: true, outputLimit: 2_000 });
-    const answer = await callRaw({ url: standalone.addresses.baseUrl + call.path, headers: call.headers, body: call.body });
+    const answer = await callRaw({ url: product.addresses.baseUrl + call.path, headers: call.headers, body: call.body });
     expect([answer.status, answer.cleanEnd]).toEqual([200, true]);
     const requestId = String(answer.headers['x-request-id']);
     const parked = await waitFor(async () => {
-      const { status, body } = await standalone.manage('GET', `/api/v1/charges/${requestId}`);
+      const { status, body } = await product.manage('GET', `/api/v1/charges/${requestId}`);
       return status === 200 && body;
     }, { what: 'the request to be parked', deadlineMs: 15_000 });
     expect(parked).toMatchObject({ id: requestId, transfer: null });
     expect((await showCharge(requestId)).usage).toMatchObject({ state: 'parked', reason: 'unpriced', detail: expect.stringContaining('has no price for web_search'), remedy: expect.stringContaining('TOKONE_PRICES_FILE') });
 
-    expect(await standalone.stop()).toBe(0);
-    standalone = await startWith({ web_search: '0.01' });
+    expect(await product.stop()).toBe(0);
+    product = await startWith({ web_search: '0.01' });
     const explained = await showCharge(requestId);
     // A thousand tokens for $0.05 and two searches for $0.02.
     expect(explained).toMatchObject({ usage: { state: 'rated' }, transfer: { amount: '0.07' } });
-    const ledger = new LedgerView(standalone);
+    const ledger = new LedgerView(product);
     try {
       await ledger.quiet();
       expect(await ledger.balanceOf(tenant.accountId)).toBe(10_000_000_000n - flatNanoUsd(1_000) - 20_000_000n);
     } finally {
       await ledger.close();
     }
-    expect(await findMoneyFaults({ databaseUrl: standalone.addresses.databaseUrl, truth: await simulator.truth() })).toEqual([]);
+    expect(await findMoneyFaults({ databaseUrl: product.addresses.databaseUrl, truth: await simulator.truth() })).toEqual([]);
   });
 });

@@ -1,11 +1,11 @@
-import { LedgerView, SimulatorProcess, StandaloneProcess, callRaw, findMoneyFaults, writeCall, writeFlatPrices } from '@tokone/testing';
-import type { DialectCall, DialectName, RawAnswer, RawCall } from '@tokone/testing';
+import { LedgerView, SimulatorProcess, callRaw, findMoneyFaults, startProduct, writeCall, writeFlatPrices } from '@tokone/testing';
+import type { DialectCall, DialectName, Product, RawAnswer, RawCall } from '@tokone/testing';
 import { Recorder } from './recorder.js';
 
-/** A standalone with the flat test models, in front of a simulator without pace, and a view of its ledger. */
+/** TokOne with the flat test models, in front of a simulator without pace, and a view of its ledger. */
 export class PricedDeployment {
   private constructor(
-    readonly standalone: StandaloneProcess,
+    readonly product: Product,
     readonly simulator: SimulatorProcess,
     /** Keeps what the provider sent; only where it was asked for. */
     readonly recorder: Recorder | undefined,
@@ -20,8 +20,8 @@ export class PricedDeployment {
     const url = recorder?.url ?? simulator.url;
     const upstreams = { TOKONE_OPENAI_UPSTREAM_URL: url, TOKONE_ANTHROPIC_UPSTREAM_URL: url, TOKONE_GEMINI_UPSTREAM_URL: url };
     try {
-      const standalone = await StandaloneProcess.start({ env: { ...upstreams, TOKONE_PRICES_FILE: prices.path, ...env } });
-      return new PricedDeployment(standalone, simulator, recorder, new LedgerView(standalone), () => prices.folder.remove());
+      const product = await startProduct({ env: { ...upstreams, TOKONE_PRICES_FILE: prices.path, ...env } });
+      return new PricedDeployment(product, simulator, recorder, new LedgerView(product), () => prices.folder.remove());
     } catch (error) {
       await recorder?.close();
       await simulator.stop();
@@ -31,7 +31,7 @@ export class PricedDeployment {
   }
 
   get baseUrl(): string {
-    return this.standalone.addresses.baseUrl;
+    return this.product.addresses.baseUrl;
   }
 
   /** One call past any SDK. */
@@ -51,13 +51,13 @@ export class PricedDeployment {
   async moneyFaults(overruled: readonly string[] = []): Promise<string[]> {
     await this.ledger.quiet();
     const truth = (await this.simulator.truth()).filter(({ tag }) => !overruled.includes(tag ?? ''));
-    return findMoneyFaults({ databaseUrl: this.standalone.addresses.databaseUrl, truth });
+    return findMoneyFaults({ databaseUrl: this.product.addresses.databaseUrl, truth });
   }
 
-  /** Returns the exit code of the standalone. */
+  /** Returns the exit code of the product. */
   async stop(): Promise<number | null> {
     await this.ledger.close();
-    const code = await this.standalone.stop();
+    const code = await this.product.stop();
     await this.recorder?.close();
     await this.simulator.stop();
     await this.removePrices();

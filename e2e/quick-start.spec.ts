@@ -4,7 +4,8 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { StandaloneProcess, WORKSPACE, makeTemporaryFolder, readTruth } from '@tokone/testing';
+import { WORKSPACE, makeTemporaryFolder, readTruth, startProduct } from '@tokone/testing';
+import type { Product } from '@tokone/testing';
 import type { TemporaryFolder } from '@tokone/testing';
 import { callWire, keyHeader, moneyFaults } from './deployment.js';
 import type { Group } from './deployment.js';
@@ -15,20 +16,20 @@ const SNIPPETS = [...DOCUMENT.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, 
 const PYTHON = spawnSync('python3', ['--version']).status === 0;
 const INSTALL_TIMEOUT_MS = 300_000;
 
-let standalone: StandaloneProcess;
+let product: Product;
 let folder: TemporaryFolder;
 
 beforeAll(async () => {
   folder = await makeTemporaryFolder('quick-start');
-  standalone = await StandaloneProcess.start();
-  await symlink(standalone.dataFolder, join(folder.path, '.tokone'));
+  product = await startProduct();
+  await symlink(product.dataFolder, join(folder.path, '.tokone'));
 });
 
 afterAll(async () => {
   try {
-    expect(await moneyFaults(standalone, await readTruth(standalone.addresses.simulatorUrl))).toEqual([]);
+    expect(await moneyFaults(product, await readTruth(product.addresses.simulatorUrl))).toEqual([]);
   } finally {
-    await standalone.stop();
+    await product.stop();
     await folder.remove();
   }
 });
@@ -41,12 +42,12 @@ function snippet(language: string, ...texts: string[]): string {
 
 /** What a reader does with a snippet: their own base URL, and their own key where the text has a placeholder. */
 function filledIn(code: string, group: Group): string {
-  return code.replaceAll('https://api.tokone.ai', standalone.addresses.baseUrl).replaceAll('sk-...', standalone.addresses.keys[group]);
+  return code.replaceAll('https://api.tokone.ai', product.addresses.baseUrl).replaceAll('sk-...', product.addresses.keys[group]);
 }
 
 /** A snippet through a shell of its own; standard output. */
 async function bash(code: string, group: Group = 'openai'): Promise<string> {
-  const env = { PATH: process.env['PATH'], TOKONE_API_KEY: standalone.addresses.keys[group] };
+  const env = { PATH: process.env['PATH'], TOKONE_API_KEY: product.addresses.keys[group] };
   const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', filledIn(code, group)], { cwd: folder.path, env, timeout: 60_000 });
   return stdout;
 }
@@ -72,7 +73,7 @@ describe('the first calls of the quick start', () => {
   });
 
   it('find base URL and keys in quickstart.env after npm start', async () => {
-    const { baseUrl, keys } = standalone.addresses;
+    const { baseUrl, keys } = product.addresses;
     const shown = await bash(`${snippet('bash', 'quickstart.env')}echo "$TOKONE_API_KEY"`);
     expect(shown).toBe(`${baseUrl}\n${keys.openai}\n`);
   });
@@ -93,7 +94,7 @@ describe('the first calls of the quick start', () => {
     await mkdir(join(folder.path, 'node_modules'));
     await symlink(join(WORKSPACE, 'node_modules/openai'), join(folder.path, 'node_modules/openai'));
     await writeFile(join(folder.path, 'quick-start.mjs'), filledIn(snippet('js', 'import OpenAI'), 'openai'));
-    const env = { PATH: process.env['PATH'], TOKONE_API_KEY: standalone.addresses.keys.openai };
+    const env = { PATH: process.env['PATH'], TOKONE_API_KEY: product.addresses.keys.openai };
     const { stdout } = await run(process.execPath, ['quick-start.mjs'], { cwd: folder.path, env, timeout: 60_000 });
     expect(stdout).toBe('OK\n');
   });
@@ -149,8 +150,8 @@ describe('a stream of the quick start', () => {
 
 describe('the authentication of the quick start', () => {
   const body = { model: 'gpt-5.5', messages: [{ role: 'user', content: 'Reply with OK' }] };
-  const ask = (headers: Record<string, string>, path = '/v1/chat/completions') => callWire(standalone.addresses.baseUrl + path, { headers, body });
-  const key = () => standalone.addresses.keys.openai;
+  const ask = (headers: Record<string, string>, path = '/v1/chat/completions') => callWire(product.addresses.baseUrl + path, { headers, body });
+  const key = () => product.addresses.keys.openai;
 
   it.each(['Authorization', 'x-api-key', 'x-goog-api-key'])('takes a key in %s', async (header) => {
     const answer = await ask({ [header]: header === 'Authorization' ? `Bearer ${key()}` : key() });

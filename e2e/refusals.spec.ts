@@ -77,10 +77,10 @@ describe.each(GROUPS)('a request of group %s', (group) => {
   });
 
   it('with a disabled key is 401 within 5 s, although the key was in use', async () => {
-    const { keyId, key } = await deployment.standalone.tenant('1', group);
+    const { keyId, key } = await deployment.product.tenant('1', group);
     const ask = () => deployment.call(group, dialect.path, { headers: keyHeader(group, key), body: valid() });
     expect((await ask()).status).toBe(200);
-    await deployment.standalone.manage('POST', `/api/v1/keys/${keyId}/disable`);
+    await deployment.product.manage('POST', `/api/v1/keys/${keyId}/disable`);
     const answer = await waitFor(async () => {
       const next = await ask();
       return next.status !== 200 && next;
@@ -89,16 +89,16 @@ describe.each(GROUPS)('a request of group %s', (group) => {
   });
 
   it('on an empty balance is 402 and says what is available and what is needed', async () => {
-    const { key } = await deployment.standalone.tenant('0', group);
+    const { key } = await deployment.product.tenant('0', group);
     const answer = await refused(group, { headers: keyHeader(group, key), body: valid() }, { status: 402, code: 'insufficient_balance', says: /\b0(\.0+)? USD is available and [\d.]+ USD is needed/ });
     expect(needed(answer)).toBeGreaterThan(0);
   });
 
   it('that the balance would cover but for running requests is 429 with Retry-After', async () => {
     const limited = (prompt: string) => dialect.body(prompt, dialect.limit(5_000));
-    const { key: poorKey } = await deployment.standalone.tenant('0', group);
+    const { key: poorKey } = await deployment.product.tenant('0', group);
     const cost = needed(await deployment.call(group, dialect.path, { headers: keyHeader(group, poorKey), body: limited('x'.repeat(60)) }));
-    const { key } = await deployment.standalone.tenant((cost * 1.5).toFixed(6), group);
+    const { key } = await deployment.product.tenant((cost * 1.5).toFixed(6), group);
     const headers = keyHeader(group, key);
     const running = deployment.call(group, dialect.path, { headers, body: limited('Reply with OK [[sim: delay-ms=3000]]') });
     await waitFor(async () => (await deployment.holds()).held > 0, { what: 'the first request to be held', deadlineMs: 3_000 });
@@ -109,7 +109,7 @@ describe.each(GROUPS)('a request of group %s', (group) => {
   });
 
   it('of a suspended account is 403', async () => {
-    const { accountId, key } = await deployment.standalone.tenant('1', group);
+    const { accountId, key } = await deployment.product.tenant('1', group);
     await deployment.query("UPDATE account.accounts SET status = 'suspended' WHERE id = $1::uuid", [accountId]);
     await refused(group, { headers: keyHeader(group, key), body: valid() }, { status: 403, code: 'account_suspended', says: /operator/ });
   });
@@ -184,7 +184,7 @@ describe.each(GROUPS)('a request of group %s', (group) => {
   });
 
   it('whose stream outgrows the balance ends with an error event and no clean end', async () => {
-    const { key } = await deployment.standalone.tenant('0.2', group);
+    const { key } = await deployment.product.tenant('0.2', group);
     const prompt = '[[sim: output-tokens=60000 chunk-tokens=64]]';
     const body = dialect.body(prompt, { stream: true, ...dialect.limit(60_000) });
     const answer = await deployment.call(group, dialect.path, { headers: keyHeader(group, key), body });
@@ -255,7 +255,7 @@ describe('GET /v1/usage', () => {
 
   it.each(GROUPS)('of a key of group %s counts admitted calls only, and shows a charge within 2 s', async (group) => {
     const { path, body } = DIALECTS[group];
-    const { key } = await deployment.standalone.tenant('1', group);
+    const { key } = await deployment.product.tenant('1', group);
     const headers = keyHeader(group, key);
     for (const call of [{ body: '{' }, { body: {} }, { headers: { ...headers, 'content-type': 'text/plain' }, body: body('hi') }]) {
       expect((await deployment.call(group, path, { ...call, headers: { ...headers, ...call.headers } })).status).toBeGreaterThanOrEqual(400);
@@ -274,7 +274,7 @@ describe('GET /v1/usage', () => {
   });
 
   it('works on an empty balance, with the key in any header', async () => {
-    const { key } = await deployment.standalone.tenant('0', 'openai');
+    const { key } = await deployment.product.tenant('0', 'openai');
     for (const group of GROUPS) {
       const answer = await deployment.callBare('/v1/usage', { headers: keyHeader(group, key) });
       expect([answer.status, answer.json()]).toEqual([200, expect.objectContaining({ remaining: 0, balance: 0 })]);

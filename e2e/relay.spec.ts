@@ -26,7 +26,7 @@ beforeAll(async () => {
   deployment = await PricedDeployment.start({ recorded: true, env: { TOKONE_UPSTREAM_SILENCE_SECONDS: String(SILENCE_SECONDS) } });
   if (!deployment.recorder) throw new Error('no recorder');
   recorder = deployment.recorder;
-  const [openai, anthropic, gemini] = await Promise.all(DIALECT_NAMES.map(async (name) => (await deployment.standalone.tenant('5000', name)).key));
+  const [openai, anthropic, gemini] = await Promise.all(DIALECT_NAMES.map(async (name) => (await deployment.product.tenant('5000', name)).key));
   keys = { openai: openai ?? '', anthropic: anthropic ?? '', gemini: gemini ?? '' };
 });
 afterAll(async () => {

@@ -21,7 +21,7 @@ const readers: Socket[] = [];
 
 beforeAll(async () => {
   deployment = await PricedDeployment.start({ env: { TOKONE_STALL_SECONDS: String(STALL_SECONDS) } });
-  tenant = await deployment.standalone.tenant('100000', 'openai');
+  tenant = await deployment.product.tenant('100000', 'openai');
 });
 afterAll(async () => {
   for (const reader of readers) reader.destroy();
@@ -61,7 +61,7 @@ async function kernelBytes(): Promise<number> {
 }
 
 async function residentBytes(): Promise<number> {
-  const status = await readFile(`/proc/${deployment.standalone.program.processId}/status`, 'utf8');
+  const status = await readFile(`/proc/${deployment.product.program.processId}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
 }
 

@@ -4,25 +4,25 @@ import type { AddressInfo } from 'node:net';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { SimulatorProcess, StandaloneProcess, makeTemporaryFolder, readTruth, waitFor } from '@tokone/testing';
-import type { TemporaryFolder } from '@tokone/testing';
+import { SimulatorProcess, makeTemporaryFolder, readTruth, startProduct, waitFor } from '@tokone/testing';
+import type { Product, TemporaryFolder } from '@tokone/testing';
 
 let folder: TemporaryFolder;
-let standalone: StandaloneProcess | undefined;
+let product: Product | undefined;
 beforeEach(async () => {
-  [folder, standalone] = [await makeTemporaryFolder('upstream-choice'), undefined];
+  [folder, product] = [await makeTemporaryFolder('upstream-choice'), undefined];
 });
 afterEach(async () => {
-  await standalone?.stop();
+  await product?.stop();
   await folder.remove();
 });
 
-async function start(env: Record<string, string> = {}): Promise<StandaloneProcess> {
-  standalone = await StandaloneProcess.start({ dataFolder: folder.path, env });
-  return standalone;
+async function start(env: Record<string, string> = {}): Promise<Product> {
+  product = await startProduct({ dataFolder: folder.path, env });
+  return product;
 }
 
-async function call({ addresses }: StandaloneProcess, platform: 'openai' | 'anthropic'): Promise<number> {
+async function call({ addresses }: Product, platform: 'openai' | 'anthropic'): Promise<number> {
   const path = platform === 'openai' ? '/v1/chat/completions' : '/v1/messages';
   const model = platform === 'openai' ? 'gpt-5.5' : 'claude-opus-4-6';
   const answer = await fetch(`${addresses.baseUrl}${path}`, {
@@ -34,7 +34,7 @@ async function call({ addresses }: StandaloneProcess, platform: 'openai' | 'anth
   return answer.status;
 }
 
-function groupLine({ program }: StandaloneProcess, platform: string): string {
+function groupLine({ program }: Product, platform: string): string {
   return program.stdout.split('\n').find((line) => line.startsWith(`  ${platform} `)) ?? '';
 }
 

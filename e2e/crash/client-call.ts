@@ -24,16 +24,23 @@ const CALL_DEADLINE_MS = 120_000;
 export class ClientCall {
   requestId: string | undefined;
   status: number | undefined;
+  /** Seconds, where the answer names them. */
+  retryAfter: string | undefined;
   bytes = 0;
   /** How it ended: `clean` by HTTP's own end, `broken` by a lost connection. Undefined while it runs. */
   ended: 'clean' | 'broken' | undefined;
   /** A whole JSON body, or the dialect's terminal event (Gemini: with a clean end behind it). */
   sawEnd = false;
   sawError = false;
+  /** The body of a refusal, for whoever has to say why. */
+  refusal: string | undefined;
   /** It ended after its load was told to stop. */
   endedWhileStopping = false;
   /** Tokens of text that arrived, by the simulator's measure of four bytes. */
   tokens = 0;
+  /** Of the process's clock, milliseconds. */
+  startedAtMs = 0;
+  endedAtMs = Infinity;
   private text = '';
 
   constructor(readonly plan: CallPlan) {}
@@ -47,10 +54,12 @@ export class ClientCall {
     const { plan } = this;
     const body = writeBody(plan);
     const [keyName, key] = plan.dialect.keyHeader(plan.key);
+    this.startedAtMs = performance.now();
     return new Promise((resolve) => {
       const over = (ended: 'clean' | 'broken'): void => {
         if (this.ended !== undefined) return;
         this.ended = ended;
+        this.endedAtMs = performance.now();
         this.judge();
         resolve();
       };
@@ -66,6 +75,7 @@ export class ClientCall {
   private read(answer: IncomingMessage, over: (ended: 'clean' | 'broken') => void): void {
     this.status = answer.statusCode;
     this.requestId = answer.headers['x-request-id'] as string | undefined;
+    this.retryAfter = answer.headers['retry-after'];
     answer.setEncoding('utf8');
     answer.on('data', (text: string) => {
       this.bytes += Buffer.byteLength(text);
@@ -81,6 +91,7 @@ export class ClientCall {
     this.text = '';
     if (!streamed || this.status !== 200) {
       const message = parse(text);
+      if (this.status !== 200) this.refusal = text.slice(0, 300);
       this.sawError = message?.error !== undefined;
       this.sawEnd = this.status === 200 && message !== undefined;
       if (message) this.tokens = tokensOf(dialect.textOf(message));

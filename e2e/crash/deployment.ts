@@ -1,14 +1,12 @@
 import { join } from 'node:path';
 import { openPool } from '@tokone/persistence';
 import type { Pool } from '@tokone/persistence';
-import { ChildProgram, SimulatorProcess, StandaloneProcess, findMoneyFaults, makeTemporaryFolder, waitFor } from '@tokone/testing';
-import type { TruthRecord } from '@tokone/testing';
-import { findCallFaults } from './call-accounts.js';
+import { ChildProgram, SimulatorProcess, StandaloneProcess, makeTemporaryFolder, waitFor } from '@tokone/testing';
 import type { ClientCall } from './client-call.js';
-import type { LoadOptions } from './load.js';
+import { findFaults } from './judgement.js';
+import type { TenantKeys } from './load.js';
 import { noEvidence, readSpoolEvidence } from './spool-evidence.js';
 import type { SpoolEvidence } from './spool-evidence.js';
-import { readUsageRows, readWallet } from './usage-rows.js';
 
 const SETTLED_DEADLINE_MS = 30_000;
 const TOP_UP_USD = '1000';
@@ -21,7 +19,7 @@ export class Deployment {
   readonly evidence = noEvidence();
   process: StandaloneProcess | undefined;
   private readonly accountIds: string[] = [];
-  keys: LoadOptions['keys'] = { openai: '', anthropic: '', gemini: '' };
+  keys: TenantKeys = { openai: '', anthropic: '', gemini: '' };
   /** Of the last start: PostgreSQL goes on when TokOne is killed. */
   private databaseUrl = '';
 
@@ -95,17 +93,9 @@ export class Deployment {
   /** Everything that is wrong with the money of all calls until now. `lost`: calls whose OPEN the test took away; `cut`: requests of which it took a later record. */
   async findFaults({ lost = () => false, cut = new Set() }: { lost?: (call: ClientCall) => boolean; cut?: ReadonlySet<string> } = {}): Promise<string[]> {
     const lostTags = new Set(this.calls.filter(lost).map((call) => call.plan.tag));
-    const kept = (record: TruthRecord) => !lostTags.has(record.tag ?? '');
-    const truth = (await this.simulator.truth()).filter(kept);
+    const truth = (await this.simulator.truth()).filter((record) => !lostTags.has(record.tag ?? ''));
     const calls = this.calls.filter((call) => !lost(call));
-    return this.query(async (pool) => {
-      const faults = findCallFaults({ calls, rows: await readUsageRows(pool), truth, cut, ...this.evidence });
-      for (const accountId of this.accountIds) {
-        const { balance, toppedUp, charged } = await readWallet(pool, accountId);
-        if (balance !== toppedUp - charged) faults.push(`the balance of ${accountId} is ${balance}: ${toppedUp} was topped up and ${charged} charged`);
-      }
-      return [...faults, ...(await findMoneyFaults({ databaseUrl: this.databaseUrl, truth }))];
-    });
+    return findFaults({ databaseUrl: this.databaseUrl, accountIds: this.accountIds, calls, truth, cut, evidence: this.evidence });
   }
 
   /** A key of group openai whose account has so little that a stream's hold must grow with it. */

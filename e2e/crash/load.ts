@@ -1,14 +1,20 @@
+import { setTimeout } from 'node:timers/promises';
 import { ClientCall } from './client-call.js';
 import type { CallPlan } from './client-call.js';
 import type { SeededRandom } from './seeded-random.js';
 import { WIRE_DIALECTS } from './wire-dialect.js';
 import type { WireDialect } from './wire-dialect.js';
 
+/** A key of each group. Of several tenants, the clients take turns. */
+export type TenantKeys = Readonly<Record<WireDialect['name'], string>>;
+
 export interface LoadOptions {
   random: SeededRandom;
   /** Clients that each send one request after the other. */
   clients: number;
-  keys: Readonly<Record<WireDialect['name'], string>>;
+  keys: TenantKeys | readonly TenantKeys[];
+  /** Refused or cut off, a client goes on after a pause; else it is over, and a lost connection ends the whole load. */
+  goesOn?: boolean;
   shapes?: readonly Shape[];
   dialects?: readonly WireDialect[];
 }
@@ -41,6 +47,7 @@ export const EXTENDED_STREAM: Shape = { streamed: true, unreadTokens: 4_000, dir
 const UNREAD_TOKENS = 320;
 
 const LEAST_REQUEST_BYTES = 512;
+const FAILED_PAUSE_MS = 250;
 /** Each call of a test process has a length of its own. */
 let nextRequestBytes = LEAST_REQUEST_BYTES;
 
@@ -66,14 +73,16 @@ export class Load {
   }
 
   private async client(number: number, baseUrl: string): Promise<void> {
-    const { random, keys, shapes = MIXED, dialects = WIRE_DIALECTS } = this.options;
+    const { random, keys, goesOn = false, shapes = MIXED, dialects = WIRE_DIALECTS } = this.options;
+    const tenant = (Array.isArray(keys) ? keys[number % keys.length] : keys) as TenantKeys;
     let refused = false;
     for (let sent = 0; !this.stopping && !refused; sent++) {
       const dialect = dialects[(number + sent) % dialects.length] as WireDialect;
       const shape = random.pick(shapes);
       const requestBytes = nextRequestBytes++;
-      const { status } = await this.call({ dialect, unreadTokens: shape.unreadTokens ?? UNREAD_TOKENS, streamed: shape.streamed, directives: shape.directives(random), tag: `call-${requestBytes}`, requestBytes, key: keys[dialect.name], baseUrl });
-      refused = status !== 200;
+      const { status } = await this.call({ dialect, unreadTokens: shape.unreadTokens ?? UNREAD_TOKENS, streamed: shape.streamed, directives: shape.directives(random), tag: `call-${requestBytes}`, requestBytes, key: tenant[dialect.name], baseUrl });
+      if (goesOn && status !== 200) await setTimeout(FAILED_PAUSE_MS);
+      else refused = status !== 200;
     }
   }
 
@@ -86,7 +95,7 @@ export class Load {
     this.inFlight--;
     this.endedCalls++;
     // A server that is gone is not asked again.
-    if (call.status === undefined) this.stopping = true;
+    if (call.status === undefined && this.options.goesOn !== true) this.stopping = true;
     return call;
   }
 }

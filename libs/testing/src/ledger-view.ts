@@ -1,6 +1,6 @@
 import { openPool } from '@tokone/persistence';
 import type { Pool } from '@tokone/persistence';
-import type { StandaloneProcess } from './standalone.js';
+import type { Product } from './product.js';
 import { waitFor } from './wait-for.js';
 
 /** One row of `billing.usage`; amounts are nano-USD. */
@@ -31,20 +31,19 @@ const USAGE = `
 
 type UsageRecord = Omit<UsageView, 'ratedNanoUsd' | 'chargeNanoUsd' | 'grantNanoUsd' | 'holdNanoUsd'> & { rated: string; charge: string; granted: string; hold: string };
 
-/** Reads what a standalone's database says, past the product. Its owner must close it. */
+/** Reads what a deployment's database says, past the product. Its owner must close it. */
 export class LedgerView {
   readonly pool: Pool;
 
-  constructor(private readonly standalone: StandaloneProcess) {
-    this.pool = openPool({ url: standalone.addresses.databaseUrl, poolSize: 2, statementTimeoutMs: 30_000, applicationName: 'test view' });
+  constructor(private readonly product: Product) {
+    this.pool = openPool({ url: product.addresses.databaseUrl, poolSize: 2, statementTimeoutMs: 30_000, applicationName: 'test view' });
   }
 
   /** Waits until nothing runs, no hold is left, and every closed request is posted. */
   async quiet(deadlineMs = 30_000): Promise<void> {
     const isQuiet = async () => {
-      const { body } = await this.standalone.manage('GET', '/health/ready');
-      const holds = body['holds'] as { held: number; settled: number } | undefined;
-      return body['running'] === 0 && holds?.held === 0 && holds.settled === 0;
+      const { running, held, settled } = await this.product.holds();
+      return running + held + settled === 0;
     };
     await waitFor(isQuiet, { what: 'every request to be closed and posted', deadlineMs });
   }

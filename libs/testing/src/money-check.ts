@@ -5,6 +5,8 @@ import type { TruthRecord } from './simulator.js';
 export interface MoneyCheckInput {
   databaseUrl: string;
   truth: readonly TruthRecord[];
+  /** Tags of requests that were cut while something between provider and gateway stood still: what was sent filled the sockets, and nobody read it. */
+  unread?: ReadonlySet<string>;
 }
 
 /** A rule of the ledger, and SQL that finds what breaks it: no row means that it holds. */
@@ -73,13 +75,13 @@ export interface UsageRow {
 }
 
 /** Everything that must hold for the money when nothing is running, as sentences of what does not. Empty = right. */
-export async function findMoneyFaults({ databaseUrl, truth }: MoneyCheckInput): Promise<string[]> {
+export async function findMoneyFaults({ databaseUrl, truth, unread }: MoneyCheckInput): Promise<string[]> {
   const pool = openPool({ url: databaseUrl, poolSize: 2, statementTimeoutMs: 60_000, applicationName: 'money check' });
   try {
     const faults: string[] = [];
     for (const { rule, sql } of RULES) faults.push(...(await broken(pool, rule, sql)));
     faults.push(...(await broken(pool, 'each rated amount is what the price table says', REPRICED)));
-    faults.push(...compareWithTruth(await readUsage(pool), truth));
+    faults.push(...compareWithTruth(await readUsage(pool), truth, unread));
     return faults;
   } finally {
     await pool.end();
@@ -110,7 +112,7 @@ const ENDED_HERE = new Set(['client_left', 'balance_exhausted', 'gateway_failed'
 const ENDED_EARLY = new Set(['client_left', 'gateway_failed', 'upstream_failed']);
 
 /** Reported usage is exactly the truth's; estimated usage is within one PROGRESS step of what was sent. One usage row per request that the provider accepted. */
-export function compareWithTruth(usage: readonly UsageRow[], truth: readonly TruthRecord[]): string[] {
+export function compareWithTruth(usage: readonly UsageRow[], truth: readonly TruthRecord[], unread: ReadonlySet<string> = new Set()): string[] {
   const faults: string[] = [];
   const byRequest = new Map(usage.filter((row) => row.upstream_request_id !== null).map((row) => [row.upstream_request_id, row]));
   for (const record of truth) {
@@ -120,7 +122,7 @@ export function compareWithTruth(usage: readonly UsageRow[], truth: readonly Tru
     if (BigInt(row.charge) > BigInt(row.grant)) faults.push(`${row.id} is charged above its grant`);
     if (row.estimated) {
       const lagTokens = tokens.output + tokens.reasoning - row.output;
-      const mayLag = ENDED_HERE.has(row.outcome);
+      const mayLag = ENDED_HERE.has(row.outcome) || unread.has(record.tag ?? '');
       if (lagTokens < -STEP_TOKENS || (lagTokens > STEP_TOKENS && !mayLag)) faults.push(`${row.id} (${row.outcome}) is estimated at ${row.output} output tokens, ${tokens.output} were sent`);
       continue;
     }

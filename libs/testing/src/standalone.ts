@@ -1,14 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ChildProgram } from './child-program.js';
+import { callManagement, holdsOf, makeTenant } from './management.js';
+import type { JsonAnswer } from './management.js';
+import type { GroupName, HoldsReport, Product, ProductOptions, Tenant } from './product.js';
 import { makeTemporaryFolder } from './temporary-folder.js';
-
-export interface StandaloneOptions {
-  /** Kept when given, else made and removed with the process. */
-  dataFolder?: string;
-  env?: Readonly<Record<string, string>>;
-  ownGroup?: boolean;
-}
 
 export interface QuickstartAddresses {
   baseUrl: string;
@@ -20,7 +16,7 @@ export interface QuickstartAddresses {
 const READY_DEADLINE_MS = 90_000;
 
 /** TokOne in one process, started as a user would, on a free port. */
-export class StandaloneProcess {
+export class StandaloneProcess implements Product {
   private constructor(
     readonly program: ChildProgram,
     readonly dataFolder: string,
@@ -28,7 +24,7 @@ export class StandaloneProcess {
     private readonly removeFolder: () => Promise<void>,
   ) {}
 
-  static async start(options: StandaloneOptions = {}): Promise<StandaloneProcess> {
+  static async start(options: ProductOptions = {}): Promise<StandaloneProcess> {
     const folder = options.dataFolder === undefined ? await makeTemporaryFolder('data') : undefined;
     const dataFolder = options.dataFolder ?? folder?.path ?? '';
     const removeFolder = async () => folder?.remove();
@@ -59,25 +55,24 @@ export class StandaloneProcess {
     await this.program.end('SIGKILL');
   }
 
-  /** The management API of this process, as the operator's command line uses it. */
-  async manage(method: 'GET' | 'POST', path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }> {
-    const { url, token } = JSON.parse(await readFile(join(this.dataFolder, 'operator.json'), 'utf8')) as { url: string; token: string };
-    const answer = await fetch(new URL(path, url), {
-      method,
-      headers: { authorization: `Bearer ${token}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(30_000),
-    });
-    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+  get spoolFolder(): string {
+    return join(this.dataFolder, 'spool');
   }
 
-  /** A new account with a balance and one key of a group. */
-  async tenant(balanceUsd: string, group: 'openai' | 'anthropic' | 'gemini'): Promise<{ accountId: string; keyId: string; key: string }> {
-    const account = await this.manage('POST', '/api/v1/accounts', { name: 'tenant' });
-    const accountId = String(account.body['id']);
-    if (balanceUsd !== '0') await this.manage('POST', `/api/v1/accounts/${accountId}/top-ups`, { amount: balanceUsd });
-    const key = await this.manage('POST', '/api/v1/keys', { account: accountId, group });
-    return { accountId, keyId: String(key.body['id']), key: String(key.body['key']) };
+  manage(method: 'GET' | 'POST', path: string, body?: unknown): Promise<JsonAnswer> {
+    return callManagement(this.dataFolder, { method, path, body });
+  }
+
+  tenant(balanceUsd: string, group: GroupName): Promise<Tenant> {
+    return makeTenant((method, path, body) => this.manage(method, path, body), balanceUsd, group);
+  }
+
+  readiness(): Promise<JsonAnswer> {
+    return this.manage('GET', '/health/ready');
+  }
+
+  async holds(): Promise<HoldsReport> {
+    return holdsOf(await this.readiness());
   }
 }
 

@@ -1,0 +1,33 @@
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ChildProgram, chooseFreePort } from '@tokone/testing';
+import type { ServicesProcess } from '@tokone/testing';
+import { environmentOf } from './process-state.js';
+
+const READY_DEADLINE_MS = 60_000;
+
+/** One more process of a service, which no supervisor starts again: with the environment of one that runs, on ports of its own. */
+export async function startAnother(services: ServicesProcess, name: string): Promise<ChildProgram> {
+  const program = await beginAnother(services, name);
+  await program.printed(/ is ready: /, READY_DEADLINE_MS);
+  return program;
+}
+
+/** The same without a wait. A gateway gets a spool of its own in the deployment's folder. */
+export async function beginAnother(services: ServicesProcess, name: string): Promise<ChildProgram> {
+  const { app, processId } = await services.service(name);
+  const ports = { INTERNAL_PORT: await chooseFreePort(), MANAGEMENT_PORT: await chooseFreePort(), PORT: await chooseFreePort() };
+  const own: Record<string, string> = Object.fromEntries(Object.entries(ports).map(([setting, port]) => [setting, String(port)]));
+  if (app === 'gateway') {
+    own['TOKONE_SPOOL_DIR'] = await mkdtemp(join(services.dataFolder, 'another-gateway-'));
+    own['TOKONE_GATEWAY_URL'] = `http://127.0.0.1:${ports.INTERNAL_PORT}`;
+  }
+  // Its standard input is the lifeline, which ends it with this process.
+  return new ChildProgram({ main: `apps/${app}/dist/main.js`, env: { ...environmentOf(processId), ...own }, typed: true });
+}
+
+/** The address that it serves tenants on. */
+export function publicUrlOf(program: ChildProgram): string {
+  const [, url = ''] = / is ready: public (\S+?),/.exec(program.stdout) ?? [];
+  return url;
+}

@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { MIXED, QUICK } from '../crash/load.js';
+import type { Load } from '../crash/load.js';
+import { SeededRandom } from '../crash/seeded-random.js';
+import type { ClientCall } from '../crash/client-call.js';
+import { standStill } from './process-state.js';
+import { CLEAN, ServicesDeployment } from './services-deployment.js';
+
+const CLIENTS = 20;
+/** The gateway gives an adapter five seconds more than a provider. */
+const UPSTREAM_SILENCE = { TOKONE_UPSTREAM_SILENCE_SECONDS: '5' };
+/** Longer than a member of a group may be silent, a statement may take, a request to Kafka may wait, and a gateway counts as alive. */
+const LONG_MS = 14_000;
+/** Longer than a replica of an adapter may give no sign of life. */
+const ADAPTER_MS = 24_000;
+const POSTGRES_KILLS = 2;
+
+const random = SeededRandom.ofRun();
+let deployment: ServicesDeployment;
+beforeAll(async () => {
+  deployment = await ServicesDeployment.create({ random, servers: { kafka: {}, postgres: true }, env: UPSTREAM_SILENCE });
+}, 240_000);
+afterAll(async () => {
+  process.stderr.write(`servers and services that stand still, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
+  await deployment?.dispose();
+}, 240_000);
+
+async function startLoad(): Promise<Load> {
+  const load = deployment.startLoad({ clients: CLIENTS, shapes: [...MIXED, ...QUICK] });
+  await deployment.ended(load, random.integer(30, 60));
+  return load;
+}
+
+describe('SIGSTOP for longer than the patience of everybody, under load', () => {
+  it.each([
+    { what: 'one billing', names: ['billing-1'] },
+    { what: 'one account', names: ['account-2'] },
+    { what: 'K22: the gateway', names: ['gateway-1'] },
+  ])('of $what fails no request and charges exactly', async ({ names }) => {
+    const load = await startLoad();
+    await deployment.pause(names, LONG_MS);
+    await deployment.served(load, CLIENTS);
+    expect(await deployment.verdict(load, [])).toEqual(CLEAN);
+  }, 180_000);
+
+  it('of an adapter fails only the requests that it had taken, and they cost what the gateway has read', async () => {
+    const load = await startLoad();
+    const outage = await deployment.pause(['openai-adapter-1'], ADAPTER_MS);
+    await deployment.served(load, CLIENTS);
+    const lost = (call: ClientCall) => call.plan.dialect.name === 'openai' && call.sawError && (call.status === 200 || call.status === 504 || call.status === 502);
+    const unread = new Set(load.calls.filter(lost).map(({ plan }) => plan.tag));
+    expect(unread.size).toBeGreaterThan(0);
+    expect(await deployment.verdict(load, [{ ...outage, of: lost }], { unread })).toEqual(CLEAN);
+  }, 180_000);
+
+  it.each([
+    { what: 'the broker', server: () => deployment.servers.kafka.brokers[0] },
+    { what: 'PostgreSQL', server: () => deployment.servers.postgres },
+  ])('of $what fails no request and charges exactly', async ({ server }) => {
+    const load = await startLoad();
+    await standStill({ stop: () => server()?.pause(), go: () => server()?.resume(), lengthMs: LONG_MS });
+    await deployment.served(load, CLIENTS);
+    expect(await deployment.verdict(load, [])).toEqual(CLEAN);
+  }, 180_000);
+});
+
+describe('kill -9 of PostgreSQL under load', () => {
+  it(`K18: ${POSTGRES_KILLS} times: the gateway goes on with the keys that it knows, and everything is charged once`, async () => {
+    const load = await startLoad();
+    for (let kill = 0; kill < POSTGRES_KILLS; kill++) {
+      await deployment.servers.postgres.kill();
+      await deployment.ended(load, random.integer(2, 4) * CLIENTS);
+      await deployment.servers.postgres.start();
+      await deployment.ended(load, random.integer(20, 60));
+    }
+    await deployment.served(load, CLIENTS);
+    expect(await deployment.verdict(load, [])).toEqual(CLEAN);
+  }, 240_000);
+});

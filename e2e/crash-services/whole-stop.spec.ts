@@ -1,0 +1,37 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { processesOfFolder } from '../crash/left-behind.js';
+import { LONG_STREAM, MIXED, QUICK } from '../crash/load.js';
+import { SeededRandom } from '../crash/seeded-random.js';
+import { isBroken, isTurnedAway } from './failed-calls.js';
+import { CLEAN, ServicesDeployment } from './services-deployment.js';
+
+const CLIENTS = 20;
+
+const random = SeededRandom.ofRun();
+let deployment: ServicesDeployment;
+beforeAll(async () => {
+  deployment = await ServicesDeployment.create({ random, keepsData: true });
+}, 240_000);
+afterAll(async () => {
+  process.stderr.write(`SIGTERM of the deployment, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
+  await deployment?.dispose();
+}, 240_000);
+
+describe('the whole deployment under load', () => {
+  it.each(['SIGTERM', 'SIGKILL'] as const)('after %s leaves no process, and charges after the next start what it had answered, once', async (signal) => {
+    const load = deployment.startLoad({ clients: CLIENTS, shapes: [LONG_STREAM, ...MIXED, ...QUICK] });
+    await deployment.ended(load, random.integer(40, 80));
+    const fromMs = performance.now();
+    const code = await deployment.stopServices(signal);
+    expect(code).toBe(signal === 'SIGTERM' ? 0 : null);
+    // A provider is nobody's to stop but of the supervisor, which takes it over at the next start.
+    const left = processesOfFolder(deployment.services.dataFolder).filter(({ command }) => !command.includes('apps/simulator'));
+    expect(left).toEqual([]);
+    await deployment.restart();
+    const outage = { fromMs, toMs: performance.now() };
+    await deployment.served(load, CLIENTS);
+    const begunBefore = ({ startedAtMs }: { startedAtMs: number }) => startedAtMs < fromMs;
+    const excuse = { ...outage, of: (call: (typeof load.calls)[number]) => isTurnedAway(call) || (isBroken(call) && (signal === 'SIGKILL' || !begunBefore(call))) };
+    expect(await deployment.verdict(load, [excuse])).toEqual(CLEAN);
+  }, 300_000);
+});

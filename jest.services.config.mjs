@@ -1,0 +1,13 @@
+// The specs of the running product once more, against all services on real servers instead of one process.
+import integration, { standaloneOnly } from './jest.integration.config.mjs';
+
+// Jest's workers inherit it.
+process.env['TOKONE_TEST_SHAPE'] = 'services';
+
+export default {
+  ...integration,
+  roots: ['<rootDir>/e2e'],
+  testMatch: ['<rootDir>/e2e/**/*.spec.ts'],
+  // The start, the command and the folder of the one process: e2e/start-services.spec.ts and e2e/crash-services are their like.
+  testPathIgnorePatterns: ['/node_modules/', ...standaloneOnly],
+};

@@ -1,0 +1,42 @@
+import { randomInt } from 'node:crypto';
+import { type Server, createServer } from 'node:net';
+
+const LOWEST = 15_000;
+const HIGHEST = 32_000;
+const MAX_TRIES = 200;
+
+/**
+ * Different ports of 127.0.0.1 on which nobody listens. Not from the range that the system gives to outgoing connections:
+ * while a killed server is away, a client that keeps calling its port would sooner or later be given that very port as
+ * its own, connect to itself, and keep the server from coming back.
+ */
+export async function chooseFreePorts(count: number): Promise<number[]> {
+  const held: Server[] = [];
+  const ports: number[] = [];
+  try {
+    for (let tries = 0; ports.length < count; tries += 1) {
+      if (tries > MAX_TRIES) throw new Error(`no free port between ${LOWEST} and ${HIGHEST} was found`);
+      const port = randomInt(LOWEST, HIGHEST);
+      const server = await listenOn(port);
+      if (server === undefined) continue;
+      held.push(server);
+      ports.push(port);
+    }
+    return ports;
+  } finally {
+    await Promise.all(held.map((server) => new Promise((resolve) => server.close(resolve))));
+  }
+}
+
+export async function chooseFreePort(): Promise<number> {
+  const [port = 0] = await chooseFreePorts(1);
+  return port;
+}
+
+async function listenOn(port: number): Promise<Server | undefined> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(undefined));
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}
