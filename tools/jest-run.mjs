@@ -17,11 +17,12 @@ const exitGraceMs = 20_000;
  */
 
 /**
- * @param {{ config: string, longestMs: number, env?: Record<string, string>, live?: boolean }} options a run that is not
- *   over after `longestMs` is ended; `live` shows Jest's own output as it comes, else it is returned
+ * @param {{ config: string, longestMs: number, env?: Record<string, string>, live?: boolean, paths?: string[] }} options a run
+ *   that is not over after `longestMs` is ended; `live` shows Jest's own output as it comes, else it is returned; `paths`:
+ *   only these, and what is below them
  * @returns {Promise<Count & { output: string }>}
  */
-export async function runJest({ config, longestMs, env = {}, live = false }) {
+export async function runJest({ config, longestMs, env = {}, live = false, paths = [] }) {
   const folder = mkdtempSync(join(tmpdir(), 'tokone-jest-'));
   const resultPath = join(folder, 'result.json');
   const cache = join(workspaceRoot, 'node_modules', '.cache', 'jest');
@@ -30,7 +31,7 @@ export async function runJest({ config, longestMs, env = {}, live = false }) {
   const command = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', 'node_modules/jest/bin/jest.js', '--ci', '--json'];
   const options = ['--config', config, '--outputFile', resultPath, '--cacheDirectory', cache, `--maxWorkers=${workers}`];
   try {
-    const { output, hung } = await run([...command, ...options], { env, live, resultPath, longestMs });
+    const { output, hung } = await run([...command, ...options, ...paths], { env, live, resultPath, longestMs });
     const count = countOf(readResult(resultPath));
     if (hung !== undefined) count.notes.push(hung);
     return { ...count, failed: count.failed + (hung === undefined ? 0 : 1), output };

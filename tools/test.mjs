@@ -32,26 +32,36 @@ async function runAll() {
   const env = { TMPDIR: folder, NODE_DISABLE_COMPILE_CACHE: '1' };
   try {
     add(await check({ env }));
-    await integration(env);
+    if (await built()) {
+      await integration(env, { config: 'jest.integration.config.mjs', name: 'tests on real parts' });
+      await integration(env, { config: 'jest.services.config.mjs', name: 'tests of the separate services' });
+    }
   } finally {
     await reportLeftovers(before, folder);
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** @param {Record<string, string>} env */
-async function integration(env) {
+async function built() {
   try {
     await ensureBuilt();
+    return true;
   } catch (error) {
     fail(`${error instanceof Error ? error.message : String(error)} The tests on real parts did not run.`);
-    return;
+    return false;
   }
+}
+
+/**
+ * @param {Record<string, string>} env
+ * @param {{ config: string, name: string }} run
+ */
+async function integration(env, { config, name }) {
   const startedMs = performance.now();
-  const result = await runJest({ config: 'jest.integration.config.mjs', longestMs: 60 * 60_000, env, live: true });
+  const result = await runJest({ config, longestMs: 40 * 60_000, env, live: true });
   for (const note of result.notes) say(note);
   add(result);
-  say(`${result.failed === 0 ? 'ok    ' : 'FAILED'}  tests on real parts (${secondsSince(startedMs)})`);
+  say(`${result.failed === 0 ? 'ok    ' : 'FAILED'}  ${name} (${secondsSince(startedMs)})`);
 }
 
 /**

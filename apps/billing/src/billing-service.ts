@@ -10,6 +10,9 @@ import { HealthChecks, HealthModule, ServiceListeners, internalModule } from '@t
 import type { RunningService, ServiceWorld } from '@tokone/service';
 import type { SETTINGS } from './settings.js';
 
+/** Below the deadline of a publication, so that it is the producer that gives up. */
+const SEND_DEADLINE_MS = 4_000;
+
 /** Rates usage, publishes charges, and answers for prices and usage. Any number of these may run. */
 export async function startBilling(settings: Settings<typeof SETTINGS>, world: ServiceWorld): Promise<RunningService> {
   const { logger, parts, now } = world;
@@ -28,7 +31,7 @@ export async function startBilling(settings: Settings<typeof SETTINGS>, world: S
 }
 
 function openPublishers(connection: KafkaConnection, { parts, now, logger }: ServiceWorld): BillingPublishers {
-  const producer = (): CarefulProducer => new CarefulProducer(connection, { onUnconfirmed: (unconfirmed) => logger.warn({ ...unconfirmed }, 'Kafka acknowledged records that it had not stored; they are sent again') });
+  const producer = (): CarefulProducer => new CarefulProducer(connection, { sendDeadlineMs: SEND_DEADLINE_MS, onUnconfirmed: (unconfirmed) => logger.warn({ ...unconfirmed }, 'Kafka acknowledged records that it had not stored; they are sent again') });
   const charges = parts.add('publisher of charges', new KafkaChargePublisher({ connection, producer: producer(), ids: new Uuid7Source(now), now }), (opened) => opened.close());
   const dead = parts.add('publisher of dead records', new KafkaDeadPublisher({ connection, producer: producer() }), (opened) => opened.close());
   return { charges, dead };

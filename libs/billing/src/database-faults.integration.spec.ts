@@ -27,18 +27,19 @@ function openedBilling(log: RecordedLog): Billing {
   return new Billing({ databaseUrl: database.url, log, now: () => NOW_MS }, ...pools);
 }
 
-const KILL_PAUSE_MS = 60;
-const DEADLINE_MS = 40_000;
+const LOOK_PAUSE_MS = 5;
+const DEADLINE_MS = 60_000;
 
-/** Ends the server's processes of billing's connections that work, again and again. */
-function startKilling(): { stop(): Promise<number> } {
-  let killed = 0;
-  let stopped = false;
+/** Ends the server's processes of billing's connections that work, once after each step that has got through. */
+function startKilling(steps: () => number): { stop(): Promise<number> } {
+  let [killed, killedAt, stopped] = [0, -1, false];
   const run = async (): Promise<void> => {
     while (!stopped) {
-      const { rowCount } = await database.pool.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim' AND state <> 'idle'`);
-      killed += rowCount ?? 0;
-      await new Promise((resolve) => setTimeout(resolve, KILL_PAUSE_MS));
+      const step = steps();
+      const victims = step === killedAt ? 0 : ((await database.pool.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim' AND state <> 'idle'`)).rowCount ?? 0);
+      if (victims > 0) killedAt = step;
+      killed += victims;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_PAUSE_MS));
     }
   };
   const running = run();
@@ -71,13 +72,15 @@ describe('billing whose connections die again and again', () => {
     const billing = openedBilling(log);
     const charges: RatedCharge[] = [];
     billing.startPublishing({ charges: { publish: async (batches) => void charges.push(...batches.flat()) }, dead: { publish: async () => undefined } });
-    const killing = startKilling();
+    let handled = 0;
+    const killing = startKilling(() => handled);
     const failures: unknown[] = [];
     const events = Array.from({ length: 1_000 }, (_, index) => usageEvent(index % 50 === 7 ? { priceId: '9/gone' } : {}));
     for (let first = 0; first < events.length; first += 50) {
       const batch = batchOf(events.slice(first, first + 50), { first: BigInt(first) });
       await repeat(() => billing.usageConsumer.handle(batch), failures);
       await repeat(() => billing.usageConsumer.cursor('spool'), failures);
+      handled += 1;
     }
     await billing.startParkedRating();
     expect(await killing.stop()).toBeGreaterThan(5);

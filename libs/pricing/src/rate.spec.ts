@@ -3,7 +3,7 @@ import { TOKEN_CLASSES, noTokens } from '@tokone/protocol';
 import type { TokenUsage } from '@tokone/protocol';
 import fc from 'fast-check';
 import type { ClassPrices, PriceSnapshot, ServiceTier } from './price-snapshot.js';
-import { UnpricedError, rateUsage } from './rate.js';
+import { UnpricedError, rateAmounts, rateUsage } from './rate.js';
 
 /** Facts of a price list: USD 3 / 15 per million, cache reads 0.30, writes 3.75 and 6, doubled above 200k; web search USD 10 per 1,000. */
 const sonnet: PriceSnapshot = {
@@ -142,6 +142,15 @@ function chargeOf(price: PriceSnapshot, used: { tokens: TokenUsage; units: Recor
 describe('every charge', () => {
   it('equals a computation in fractions', () => {
     fc.assert(fc.property(request, ({ price, ...used }) => chargeOf(price, used) === amountAsFraction(price, used)), { numRuns: 500 });
+  });
+
+  it('stands beside what it would be without the multiplier', () => {
+    fc.assert(
+      fc.property(request, ({ price, ...used }) => {
+        const listNanoUsd = amountAsFraction(price, { ...used, multiplierPpm: 1_000_000 });
+        expect(rateAmounts(price, { ...used, tier: 'default' })).toEqual({ amountNanoUsd: amountAsFraction(price, used), listNanoUsd });
+      }),
+    );
   });
 
   it('is the exact sum of its lines, none of which is negative or a whole nano-USD off', () => {

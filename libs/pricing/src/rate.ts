@@ -48,6 +48,8 @@ interface ScaledLine {
 /** Tokens and price have 10^6 each, the multiplier another 10^6. */
 const TOKEN_SCALE = 1_000_000_000_000n;
 const UNIT_SCALE = 1_000_000n;
+/** A multiplier of 1. */
+const PPM = 1_000_000n;
 
 /**
  * The charge of one request: Σ quantity × price × multiplier, rounded once, half up. Pure: the gateway settles with
@@ -71,7 +73,30 @@ export function rateUsage(price: PriceSnapshot, input: RateInput): RatedUsage {
     const priceNanoUsd = unitPrice(price, unit);
     parts.push({ item: unit, quantity, priceNanoUsd, scaled: BigInt(quantity) * priceNanoUsd * multiplier * UNIT_SCALE });
   }
-  return distribute(parts);
+  return distribute(parts, rateAmounts(price, input).amountNanoUsd);
+}
+
+/**
+ * What a request costs, and what it would cost without the multiplier, without the lines, for those who rate by the
+ * thousand. The amount of `rateUsage` is this one. Throws what `rateUsage` throws.
+ */
+export function rateAmounts(price: PriceSnapshot, input: RateInput): { amountNanoUsd: bigint; listNanoUsd: bigint } {
+  const band = bandOf(price, input.tier, totalInputTokens(input.tokens));
+  const multiplier = BigInt(checkedCount(input.multiplierPpm, 'multiplierPpm'));
+  let sum = 0n;
+  for (const tokenClass of TOKEN_CLASSES) {
+    const quantity = checkedCount(input.tokens[tokenClass], tokenClass);
+    if (quantity > 0) sum += BigInt(quantity) * classPrice(price, band, tokenClass);
+  }
+  for (const unit of Object.keys(input.units).sort()) {
+    const quantity = checkedCount(input.units[unit], unit);
+    if (quantity > 0) sum += BigInt(quantity) * unitPrice(price, unit) * UNIT_SCALE;
+  }
+  return { amountNanoUsd: rounded(sum * multiplier), listNanoUsd: rounded(sum * PPM) };
+}
+
+function rounded(scaled: bigint): bigint {
+  return (scaled + TOKEN_SCALE / 2n) / TOKEN_SCALE;
 }
 
 /** Fallbacks between classes: what a provider bills like another class when it names no price of its own. */
@@ -104,18 +129,15 @@ function checkedCount(value: number | undefined, item: string): number {
   return value;
 }
 
-/** Rounds the total once and hands the nano-USD that floors left over to the lines with the largest remainders. */
-function distribute(parts: ScaledLine[]): RatedUsage {
-  let total = 0n;
+/** Hands the nano-USD that floors left over to the lines with the largest remainders. */
+function distribute(parts: readonly ScaledLine[], amountNanoUsd: bigint): RatedUsage {
   let whole = 0n;
   const lines: ChargeLine[] = [];
   for (const { item, quantity, priceNanoUsd, scaled } of parts) {
-    const amountNanoUsd = scaled / TOKEN_SCALE;
-    total += scaled;
-    whole += amountNanoUsd;
-    lines.push({ item, quantity, priceNanoUsd, amountNanoUsd });
+    const floorNanoUsd = scaled / TOKEN_SCALE;
+    whole += floorNanoUsd;
+    lines.push({ item, quantity, priceNanoUsd, amountNanoUsd: floorNanoUsd });
   }
-  const amountNanoUsd = (total + TOKEN_SCALE / 2n) / TOKEN_SCALE;
   if (amountNanoUsd > whole) handOut(amountNanoUsd - whole, parts, lines);
   return { amountNanoUsd, lines };
 }
