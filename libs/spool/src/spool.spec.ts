@@ -183,8 +183,11 @@ describe('Spool', () => {
     expect(segmentNames(folder).length).toBeGreaterThan(3);
   });
 
-  it('stops admitting above the high water, and admits again once the consumer has released enough', async () => {
-    const spool = await fixture.open(fixture.folder(), { segmentBytes: 2_000, highWaterBytes: 10_000 });
+  it.each([
+    { title: 'small segments', options: { segmentBytes: 2_000, highWaterBytes: 10_000 } },
+    { title: 'segments of its own choice', options: { highWaterBytes: 100_000 } },
+  ])('with $title stops admitting above the high water, and admits again once the consumer has released enough', async ({ options }) => {
+    const spool = await fixture.open(fixture.folder(), options);
     expect(spool.accepting).toBe(true);
     for (let number = 0; spool.accepting; number++) {
       spool.append(OPEN, idOf(number), 'x'.repeat(500));

@@ -23,7 +23,7 @@ export interface SpoolOptions {
   /** Milliseconds since 1970. */
   now: () => number;
   onAlarm: AlarmListener;
-  /** A new segment begins when a write would pass this size. */
+  /** A new segment begins when a write would pass this size. Default: 64 MiB, or less for a low high water. */
   segmentBytes?: number;
   syncIntervalMs?: number;
   /** Waiters run only after the fdatasync: a power loss takes nothing that was acknowledged. */
@@ -241,12 +241,14 @@ export class Spool {
 }
 
 function withDefaults(options: SpoolOptions): FullOptions {
+  const highWaterBytes = options.highWaterBytes ?? 2048 * MIB;
   return {
     ...options,
-    segmentBytes: options.segmentBytes ?? 64 * MIB,
+    // The last segment stays, however much is released, and one request may keep some more: together far below the high water.
+    segmentBytes: options.segmentBytes ?? Math.min(64 * MIB, Math.floor(highWaterBytes / (2 * CARRY_AFTER_SEGMENTS))),
     syncIntervalMs: options.syncIntervalMs ?? 5,
     strict: options.strict ?? false,
-    highWaterBytes: options.highWaterBytes ?? 2048 * MIB,
+    highWaterBytes,
     ballastBytes: options.ballastBytes ?? 16 * MIB,
     bufferBytes: options.bufferBytes ?? 64 * MIB,
     files: options.files ?? nodeFiles,
