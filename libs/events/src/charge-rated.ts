@@ -33,14 +33,19 @@ export const chargeRatedSchema = z.object({
 /** The previous schema had nothing but the charges. */
 const firstSchema = z.object({ schema: z.literal(1), charges });
 
+const anySchema = z.discriminatedUnion('schema', [chargeRatedSchema, firstSchema]);
+
 export type ChargeRated = z.output<typeof chargeRatedSchema>;
 export type RatedCharge = ChargeRated['charges'][number];
 
 export function writeChargeRated(event: ChargeRated): string {
-  return JSON.stringify(event, (_name, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+  // Money is written by hand: a replacer would be called for each value of each charge.
+  const { schema, id, at, traceparent, charges: rated } = event;
+  const written = rated.map(({ id: chargeId, accountId, ratedNanoUsd, chargeNanoUsd }) => ({ id: chargeId, accountId, ratedNanoUsd: ratedNanoUsd.toString(), chargeNanoUsd: chargeNanoUsd.toString() }));
+  return JSON.stringify({ schema, id, at, traceparent, charges: written });
 }
 
 /** The charges of an event of this schema or of the previous one. Throws a ZodError or SyntaxError on anything else. */
 export function readCharges(text: string): RatedCharge[] {
-  return z.discriminatedUnion('schema', [chargeRatedSchema, firstSchema]).parse(JSON.parse(text)).charges;
+  return anySchema.parse(JSON.parse(text)).charges;
 }

@@ -8,9 +8,9 @@ Generated from \`libs/events/src/topics.ts\`; a test compares the two.
 
 Services tell each other of what happened through Kafka. Every message is JSON and carries an id, the version of its
 schema, a time and, where it is known, the trace context (W3C); id, schema and trace context stand in the headers, too.
-Readers accept the version of a schema that is written and the one before it, so that services can be
-brought to a new version one after the other, readers first. Money is a decimal string of nano-USD. Delivery is at
-least once everywhere: whoever acts on an event does so once for each id.
+Readers accept the version of a schema that is written and the one before it, so that services can be brought to a new
+version one after the other, readers first. Money is a decimal string of nano-USD. Delivery is at least once
+everywhere: whoever acts on an event does so once for each id.
 
 \`TOKONE_KAFKA_TOPIC_PREFIX\` stands in front of every topic and every consumer group. The partition of an account is
 FNV-1a (32 bits) of its id in lower case, modulo 12, in every topic whose key is an account.

@@ -1,5 +1,6 @@
 import { TRACEPARENT } from '@tokone/protocol';
 import { z } from 'zod';
+import { isPlainUsage } from './usage-shape.js';
 
 /** How a request ended. `refused` never reached an upstream; all others were admitted and have an OPEN record. */
 export const USAGE_OUTCOMES = [
@@ -92,8 +93,15 @@ export function writeUsageRecorded(event: UsageRecorded): string {
  */
 export function readUsageRecorded(text: string): UsageRecorded {
   const value: unknown = JSON.parse(text);
+  if (isPlainUsage(value, KNOWN_OUTCOMES)) {
+    value.holdNanoUsd = BigInt(value.holdNanoUsd as string);
+    value.grantNanoUsd = BigInt(value.grantNanoUsd as string);
+    return value as UsageRecorded;
+  }
   return usageRecordedSchema.parse(isFirstSchema(value) ? { ...value, schema: 2, traceparent: null } : value);
 }
+
+const KNOWN_OUTCOMES: ReadonlySet<unknown> = new Set(USAGE_OUTCOMES);
 
 function isFirstSchema(value: unknown): value is { schema: 1 } {
   return typeof value === 'object' && value !== null && 'schema' in value && value.schema === 1;

@@ -1,4 +1,4 @@
-import { SPOOL_RECORD } from '@tokone/events';
+import { SPOOL_RECORD } from '@tokone/events/spool-record';
 import { FRAME_BYTES, MAX_PAYLOAD_BYTES, PREFIX_BYTES, readUint32, recordChecksum, RecordReader, writeUint32 } from './record.js';
 import { SpoolError } from './spool-error.js';
 import { writeUuid } from './uuid-bytes.js';

@@ -1,4 +1,4 @@
-import { SPOOL_RECORD } from '@tokone/events';
+import { SPOOL_RECORD } from '@tokone/events/spool-record';
 import type { AlarmListener } from './alarm.js';
 import type { Ballast } from './ballast.js';
 import { GroupBuffer, type SpoolWaiter, type WaitEntry } from './group-buffer.js';

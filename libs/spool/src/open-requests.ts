@@ -1,4 +1,4 @@
-import { SPOOL_RECORD } from '@tokone/events';
+import { SPOOL_RECORD } from '@tokone/events/spool-record';
 import { CARRIED_OPEN_RECORD, VOID_RECORD } from './record.js';
 
 /** What is known of a request that has an OPEN and no CLOSE. Later PROGRESS and EXTEND replace earlier ones. */

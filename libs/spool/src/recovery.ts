@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, readdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SPOOL_RECORD } from '@tokone/events';
+import { SPOOL_RECORD } from '@tokone/events/spool-record';
 import type { AlarmListener } from './alarm.js';
 import { OpenRequests } from './open-requests.js';
 import { packPosition } from './position.js';

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { SPOOL_RECORD } from '@tokone/events';
+import { SPOOL_RECORD } from '@tokone/events/spool-record';
 import type { AlarmListener } from './alarm.js';
 import { Ballast } from './ballast.js';
 import { FolderLock } from './folder-lock.js';

@@ -5,7 +5,7 @@ const at = (name: string): string => fileURLToPath(new URL(name, import.meta.url
 
 /** Command line of a program of this folder, run from source in a process of its own. */
 export function childCommand(program: string, ...parameters: string[]): string[] {
-  return [process.execPath, '--conditions=@tokone/source', '--experimental-transform-types', '--no-warnings', '--import', at('./typescript-hooks.mjs'), at(program), ...parameters];
+  return [process.execPath, '--conditions=@tokone/source', '--no-warnings', '--import', at('./typescript-hooks.mjs'), at(program), ...parameters];
 }
 
 export interface Child {

@@ -1,4 +1,4 @@
-// Lets a child process run the sources as they stand: node takes the types out, this finds `x.ts` behind `./x.js`.
+// Lets a child process run the sources as they stand: node strips the types, this finds `x.ts` behind `./x.js`.
 import { registerHooks } from 'node:module';
 
 registerHooks({
