@@ -10,4 +10,6 @@ export default {
   testMatch: ['<rootDir>/e2e/**/*.spec.ts'],
   // The start, the command and the folder of the one process: e2e/start-services.spec.ts and e2e/crash-services are their like.
   testPathIgnorePatterns: ['/node_modules/', ...standaloneOnly],
+  // A deployment is more than a dozen processes, and each file starts its own.
+  testTimeout: 300_000,
 };
