@@ -61,7 +61,7 @@ async function kernelBytes(): Promise<number> {
 }
 
 async function residentBytes(): Promise<number> {
-  const status = await readFile(`/proc/${deployment.product.program.processId}/status`, 'utf8');
+  const status = await readFile(`/proc/${await deployment.product.servingProcessId()}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
 }
 

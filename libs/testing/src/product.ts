@@ -33,6 +33,8 @@ export interface Product {
   /** What the gateway's readiness says, whatever its status. */
   readiness(): Promise<{ status: number; body: Record<string, unknown> }>;
   holds(): Promise<HoldsReport>;
+  /** The process that answers tenants. */
+  servingProcessId(): Promise<number>;
   /** Orderly; removes a folder of its own. Returns the exit code. */
   stop(): Promise<number | null>;
   /** kill -9 of what the user started. */

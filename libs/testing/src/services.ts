@@ -130,6 +130,10 @@ export class ServicesProcess implements Product {
     return holdsOf(await this.readiness());
   }
 
+  async servingProcessId(): Promise<number> {
+    return (await this.service('gateway-1')).processId;
+  }
+
   async stop(): Promise<number | null> {
     const { code } = await this.program.end('SIGTERM', 120_000);
     await this.releaseGround();

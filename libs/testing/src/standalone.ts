@@ -55,6 +55,10 @@ export class StandaloneProcess implements Product {
     await this.program.end('SIGKILL');
   }
 
+  servingProcessId(): Promise<number> {
+    return Promise.resolve(this.program.processId);
+  }
+
   get spoolFolder(): string {
     return join(this.dataFolder, 'spool');
   }

@@ -4,6 +4,7 @@ import { type Server, createServer } from 'node:net';
 const LOWEST = 15_000;
 const HIGHEST = 32_000;
 const MAX_TRIES = 200;
+const MAX_STARTS = 5;
 
 /**
  * Different ports of 127.0.0.1 on which nobody listens. Not from the range that the system gives to outgoing connections:
@@ -25,6 +26,17 @@ export async function chooseFreePorts(count: number): Promise<number[]> {
     return ports;
   } finally {
     await Promise.all(held.map((server) => new Promise((resolve) => server.close(resolve))));
+  }
+}
+
+/** Repeats a start on freshly chosen ports, since another program may take one before the server does. */
+export async function retryTakenPorts<Server>(start: () => Promise<Server>): Promise<Server> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      if (tries === MAX_STARTS || !/address already in use/i.test(String(error))) throw error;
+    }
   }
 }
 

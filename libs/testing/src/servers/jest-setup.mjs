@@ -23,11 +23,14 @@ export default async function setUp() {
   await once(keeper.listen(0, '127.0.0.1'), 'listening');
   const address = /** @type {import('node:net').AddressInfo} */ (keeper.address());
   process.env['TOKONE_TEST_SERVERS'] = `http://127.0.0.1:${address.port}/`;
-  Reflect.set(globalThis, Symbol.for('tokone.test-servers'), async () => {
+  const close = async () => {
     keeper.close();
     keeper.closeAllConnections();
     await (await servers)?.close();
-  });
+  };
+  Reflect.set(globalThis, Symbol.for('tokone.test-servers'), close);
+  // The servers end without us, their files would stay.
+  for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => void close().finally(() => process.kill(process.pid, name)));
 }
 
 /** Jest compiles the specs only, so the sources are compiled here. */

@@ -1,7 +1,7 @@
 import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { WORKSPACE } from '../child-program.js';
-import { chooseFreePorts } from './free-ports.js';
+import { chooseFreePorts, retryTakenPorts } from './free-ports.js';
 import type { ServerProgram } from './guarded-process.js';
 import { findJava } from './java.js';
 import { findKafkaJars } from './kafka-jars.js';
@@ -46,8 +46,14 @@ class LocalBroker extends LocalServer implements KafkaBroker {
 export async function startLocalKafka(options: KafkaOptions): Promise<BrokerSet> {
   const java = await findJava();
   const { folder: jars, key } = await findKafkaJars(java);
+  const start = (): Promise<BrokerSet> => startBrokers({ java, jars, key }, options);
+  // A caller who was told the ports has already acted on them.
+  return options.advertise === undefined ? retryTakenPorts(start) : start();
+}
+
+async function startBrokers(installation: Installation, options: KafkaOptions): Promise<BrokerSet> {
   const nodes = await chooseNodes(options);
-  const programs = await Promise.all(nodes.map((node) => prepareNode({ java, jars, key }, { node, nodes, options })));
+  const programs = await Promise.all(nodes.map((node) => prepareNode(installation, { node, nodes, options })));
   const brokers = programs.map((program, index) => new LocalBroker(program, nodes[index] as KafkaNode));
   const discard = async (): Promise<void> => void (await Promise.all(brokers.map((broker) => broker.discard())));
   try {

@@ -34,7 +34,7 @@ export async function startPostgres({ folder, existing, settings }: PostgresOpti
   if (existing !== undefined) return foreignPostgres(existing);
   const dataFolder = join(folder, 'postgres');
   await mkdir(dataFolder, { recursive: true });
-  const server = new LocalPostgres(dataFolder, await chooseFreePort(), { max_connections: String(MAX_CONNECTIONS), ...settings });
+  const server = new LocalPostgres(dataFolder, { max_connections: String(MAX_CONNECTIONS), ...settings });
   await server.start();
   return server;
 }
@@ -45,10 +45,10 @@ class LocalPostgres implements PostgresServer {
   private server: EmbeddedPostgres | undefined;
   private guard: ChildProcess | undefined;
   private running = false;
+  private port: number | undefined;
 
   constructor(
     private readonly dataFolder: string,
-    private readonly port: number,
     private readonly settings: Readonly<Record<string, string>>,
   ) {}
 
@@ -61,9 +61,12 @@ class LocalPostgres implements PostgresServer {
     // One that ended by itself still holds the lock of its folder.
     await this.stop();
     this.guard = spawn(process.execPath, [GUARD, join(this.dataFolder, 'cluster')], { detached: true, stdio: ['pipe', 'ignore', 'inherit'] });
-    const { dataFolder, settings, port } = this;
+    const { dataFolder, settings } = this;
+    // Any the first time, the same for ever after.
+    const choosePort = async (): Promise<number> => this.port ?? chooseFreePort();
     try {
-      this.server = await startEmbeddedPostgres({ dataFolder, settings, choosePort: async () => port });
+      this.server = await startEmbeddedPostgres({ dataFolder, settings, choosePort });
+      this.port = this.server.port;
     } catch (error) {
       this.dismissGuard();
       throw error;

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startFirst } from './docker.js';
-import { chooseFreePort } from './free-ports.js';
+import { chooseFreePort, retryTakenPorts } from './free-ports.js';
 import { LocalServer, type OwnedServer } from './owned-server.js';
 import { runProgram } from './program-run.js';
 import { redisAnswers } from './server-contact.js';
@@ -37,7 +37,7 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
   if (options.existing !== undefined) return foreignRedis(options.existing);
   return startFirst('Redis', {
     docker: options.docker === false ? undefined : startRedisContainer,
-    machine: () => startLocalRedis(options.folder),
+    machine: () => retryTakenPorts(() => startLocalRedis(options.folder)),
   });
 }
 
