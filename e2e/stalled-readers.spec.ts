@@ -50,7 +50,8 @@ async function writtenBytes(): Promise<number> {
 
 /** Bytes that wait in the kernel's socket buffers between provider, TokOne and clients, from /proc/net/tcp: tx_queue and rx_queue. */
 async function kernelBytes(): Promise<number> {
-  const ports = [deployment.baseUrl, deployment.simulator.url].map((url) => Number(new URL(url).port));
+  const urls = [deployment.baseUrl, deployment.simulator.url, ...(await deployment.product.internalUrls())];
+  const ports = urls.map((url) => Number(new URL(url).port));
   let bytes = 0;
   for (const line of (await readFile('/proc/net/tcp', 'utf8')).split('\n').slice(1)) {
     const [, local = '', remote = '', , queues = ''] = line.trim().split(/\s+/);

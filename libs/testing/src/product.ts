@@ -35,6 +35,8 @@ export interface Product {
   holds(): Promise<HoldsReport>;
   /** The process that answers tenants. */
   servingProcessId(): Promise<number>;
+  /** Where its services listen for each other; none in one process. */
+  internalUrls(): Promise<string[]>;
   /** Orderly; removes a folder of its own. Returns the exit code. */
   stop(): Promise<number | null>;
   /** kill -9 of what the user started. */

@@ -134,6 +134,10 @@ export class ServicesProcess implements Product {
     return (await this.service('gateway-1')).processId;
   }
 
+  async internalUrls(): Promise<string[]> {
+    return (await this.services()).map(({ internalUrl }) => internalUrl);
+  }
+
   async stop(): Promise<number | null> {
     const { code } = await this.program.end('SIGTERM', 120_000);
     await this.releaseGround();

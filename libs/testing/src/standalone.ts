@@ -59,6 +59,10 @@ export class StandaloneProcess implements Product {
     return Promise.resolve(this.program.processId);
   }
 
+  internalUrls(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
   get spoolFolder(): string {
     return join(this.dataFolder, 'spool');
   }
