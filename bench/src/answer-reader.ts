@@ -10,6 +10,8 @@ const CR = 13;
  */
 export class AnswerReader {
   status = 0;
+  /** Of `x-request-id`. */
+  requestId = '';
   /** Payload, without chunk framing. */
   bodyBytes = 0;
   /** Last bytes of the payload, as many as `[DONE]` has. */
@@ -59,6 +61,7 @@ export class AnswerReader {
   private readHead(head: string): void {
     this.inBody = true;
     this.status = Number(head.slice(9, 12));
+    this.requestId = /\r\nx-request-id: *([0-9a-f-]{36})/i.exec(head)?.[1] ?? '';
     this.chunked = /\r\ntransfer-encoding: *chunked/i.test(head);
     this.missingBytes = this.chunked ? 0 : Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
   }

@@ -7,13 +7,17 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StandaloneProcess, waitFor } from '@tokone/testing';
+import type { Product } from '@tokone/testing';
+import type { WatchedProcess } from './processor-meter.js';
 import { processTree } from './process-tree.js';
 
 /** Something that relays requests and is measured. */
 export interface Candidate {
-  name: 'nginx' | 'alone' | 'in all';
-  /** The processor time of its whole tree counts. */
-  processId: number;
+  name: 'nginx' | 'alone' | 'in all' | 'one process' | 'two processes';
+  /** The processor time of their whole trees counts. Where there are several, each is shown by itself as well. */
+  processes: readonly WatchedProcess[];
+  /** What it needs besides: counted apart. */
+  behind: readonly WatchedProcess[];
   /** The one that does the work. */
   memoryProcessId: number;
   port: number;
@@ -62,7 +66,7 @@ export async function startNginx({ upstreamPort, folder }: CandidateOptions): Pr
   const child = spawn('nginx', ['-p', home, '-c', configPath, '-e', join(home, 'error.log')], { stdio: 'inherit' });
   await waitFor(() => answers(port), { what: 'nginx to listen', deadlineMs: START_DEADLINE_MS });
   const processId = child.pid ?? 0;
-  return { name: 'nginx', processId, memoryProcessId: processTree(processId).at(-1) ?? processId, port, key: 'sk-bench', settled: () => Promise.resolve(), charged: () => Promise.resolve(undefined), stop: () => stopProgram(child) };
+  return { name: 'nginx', processes: [{ label: 'nginx', processId }], behind: [], memoryProcessId: processTree(processId).at(-1) ?? processId, port, key: 'sk-bench', settled: () => Promise.resolve(), charged: () => Promise.resolve(undefined), stop: () => stopProgram(child) };
 }
 
 /** Bodies and answers are passed on as they come, which is what costs nginx least and delays an event least. */
@@ -93,33 +97,39 @@ export async function startAlone({ upstreamPort, folder, nodeOptions }: Candidat
     await waitFor(async () => (await ask()).open === 0, { what: 'the gateway to close its requests', deadlineMs: SETTLE_DEADLINE_MS });
   };
   const processId = child.pid ?? 0;
-  return { name: 'alone', processId, memoryProcessId: processId, port, key: 'sk-bench', settled, charged: async () => (await ask()).charged, stop: () => stopProgram(child) };
+  return { name: 'alone', processes: [{ label: 'gateway', processId }], behind: [], memoryProcessId: processId, port, key: 'sk-bench', settled, charged: async () => (await ask()).charged, stop: () => stopProgram(child) };
 }
 
 /** The product as `npm start` runs it: with PostgreSQL, billing and ledger. */
 export async function startInAll({ upstreamPort, folder, nodeOptions }: CandidateOptions): Promise<Candidate> {
   const upstreamUrl = `http://127.0.0.1:${upstreamPort}`;
   const standalone = await StandaloneProcess.start({ dataFolder: join(folder, 'data'), env: { TOKONE_OPENAI_UPSTREAM_URL: upstreamUrl, LOG_LEVEL: 'warn', ...(nodeOptions.length > 0 && { NODE_OPTIONS: nodeOptions.join(' ') }) } });
-  const { key } = await standalone.tenant('1000000', 'openai');
-  const settled = async () => {
-    const isSettled = async () => {
-      const { body } = await standalone.manage('GET', '/health/ready');
-      const holds = body['holds'] as { held: number; settled: number } | undefined;
-      return holds !== undefined && holds.held + holds.settled === 0;
-    };
-    await waitFor(isSettled, { what: 'the ledger to post every charge', deadlineMs: SETTLE_DEADLINE_MS, intervalMs: 100 });
-  };
-  const charged = async () => {
-    const answer = await fetch(`${standalone.addresses.baseUrl}/v1/usage`, { headers: { authorization: `Bearer ${key}` }, signal: AbortSignal.timeout(30_000) });
-    const { usage } = (await answer.json()) as { usage: { total: { requests: number } } };
-    return usage.total.requests;
-  };
   const stop = async () => {
     const code = await standalone.stop();
     if (code !== 0) throw new Error(`the standalone ended with status ${code}: ${standalone.program.stderr}`);
   };
   const { processId } = standalone.program;
-  return { name: 'in all', processId, memoryProcessId: processId, port: Number(new URL(standalone.addresses.baseUrl).port), key, settled, charged, stop };
+  return { name: 'in all', processes: [{ label: 'standalone', processId }], behind: [], memoryProcessId: processId, ...(await paidBy(standalone)), stop };
+}
+
+/** What a candidate that is the product tells: its address, a key with a balance, and what it has charged. */
+export async function paidBy(product: Product): Promise<Pick<Candidate, 'port' | 'key' | 'settled' | 'charged'>> {
+  const { key } = await product.tenant('1000000', 'openai');
+  const isSettled = async () => {
+    const { held, settled } = await product.holds();
+    return held + settled === 0;
+  };
+  const charged = async () => {
+    const answer = await fetch(`${product.addresses.baseUrl}/v1/usage`, { headers: { authorization: `Bearer ${key}` }, signal: AbortSignal.timeout(30_000) });
+    const { usage } = (await answer.json()) as { usage: { total: { requests: number } } };
+    return usage.total.requests;
+  };
+  return {
+    port: Number(new URL(product.addresses.baseUrl).port),
+    key,
+    settled: async () => void (await waitFor(isSettled, { what: 'the ledger to post every charge', deadlineMs: SETTLE_DEADLINE_MS, intervalMs: 100 })),
+    charged,
+  };
 }
 
 /** nginx cannot choose a port by itself. */

@@ -10,6 +10,15 @@ export interface LoadOrder {
   port: number;
   key: string;
   workload: Workload;
+  /** Each answer is told with its end. */
+  keepAnswers?: boolean;
+}
+
+export interface EndedAnswer {
+  /** Request id. */
+  id: string;
+  /** When its last byte was read, milliseconds since 1970. */
+  endedAtMs: number;
 }
 
 export interface LoadResult {
@@ -20,6 +29,7 @@ export interface LoadResult {
   chunkDelayMs: { p50: number; p99: number } | undefined;
   /** Sentences; any at all makes the measurement void. */
   faults: string[];
+  answers?: EndedAnswer[];
 }
 
 const READ_BUFFER_BYTES = 65_536;
@@ -33,6 +43,7 @@ export class LoadRun {
   private readonly latenciesMs: number[] = [];
   private readonly delaysMs: number[] = [];
   private readonly faults: string[] = [];
+  private readonly answers: EndedAnswer[] = [];
   private readonly idle: LoadConnection[] = [];
   private readonly sockets: Socket[] = [];
   private running = 0;
@@ -63,6 +74,7 @@ export class LoadRun {
       latencyMs: { p50: percentile(latenciesMs, 50), p99: percentile(latenciesMs, 99) },
       chunkDelayMs: delaysMs.length > 0 ? { p50: percentile(delaysMs, 50), p99: percentile(delaysMs, 99) } : undefined,
       faults: this.faults,
+      ...(this.order.keepAnswers === true && { answers: this.answers }),
     };
   }
 
@@ -80,11 +92,16 @@ export class LoadRun {
 
   private startRate(connections: LoadConnection[], requestsPerSecond: number): NodeJS.Timeout {
     this.idle.push(...connections);
+    const startedAtMs = performance.now();
+    let sent = 0;
+    // A timer has whole milliseconds: what is due is counted by the clock.
     return setInterval(() => {
-      const free = this.idle.pop();
-      if (free) this.send(free);
-      else this.fault('no free connection: the answers took too long for this rate');
-    }, 1_000 / requestsPerSecond);
+      for (const due = ((performance.now() - startedAtMs) / 1_000) * requestsPerSecond; sent < due; sent++) {
+        const free = this.idle.pop();
+        if (free) this.send(free);
+        else this.fault('no free connection: the answers took too long for this rate');
+      }
+    }, Math.max(1, Math.floor(1_000 / requestsPerSecond)));
   }
 
   private open(): Promise<LoadConnection> {
@@ -120,6 +137,7 @@ export class LoadRun {
     this.running--;
     this.latenciesMs.push(performance.now() - connection.sentAtMs);
     this.delaysMs.push(...reader.delaysMs.splice(0));
+    if (this.order.keepAnswers === true) this.answers.push({ id: reader.requestId, endedAtMs: performance.timeOrigin + performance.now() });
     this.check(reader);
     if (this.order.workload.requestsPerSecond !== undefined) this.idle.push(connection);
     else if (this.sending) this.send(connection);

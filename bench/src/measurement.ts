@@ -2,6 +2,8 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Candidate } from './candidate.js';
 import type { LoadResult } from './load-run.js';
+import { currentLoad } from './machine.js';
+import type { WatchedProcess } from './processor-meter.js';
 import { processorTimeUs, residentMemory } from './process-tree.js';
 import { STREAM_EVENTS } from './workload.js';
 import type { Workload } from './workload.js';
@@ -14,13 +16,21 @@ export interface Slice {
   requests: number;
   elapsedMs: number;
   requestsPerSecond: number;
-  /** Of the candidate's whole process tree, for each request or chunk of the workload. */
+  /** Of the candidate's processes with all that descend from them, for each request or chunk of the workload. */
   cpuUs: number;
+  /** The same of each process, where the candidate has several. */
+  cpuUsBy?: Record<string, number>;
+  /** Of what the candidate needs besides. */
+  behindCpuUs?: number;
   latencyMs: { p50: number; p99: number };
   chunkDelayMs?: { p50: number; p99: number } | undefined;
   /** Of the candidate's process that does the work, behind the slice. */
   residentMb: number;
   peakMb: number;
+  /** Of each process, where the candidate has several. */
+  residentMbBy?: Record<string, number>;
+  /** Load average of the last minute, behind the slice. */
+  load: number;
 }
 
 export interface Field {
@@ -60,10 +70,13 @@ export async function measure(field: Field): Promise<Slice[]> {
 }
 
 async function measureSlice(load: ChildProcess, candidate: Candidate, { workload, cycle }: { workload: Workload; cycle: number }): Promise<Slice> {
-  const before = processorTimeUs(candidate.processId);
+  const { processes, behind } = candidate;
+  const before = spentBy(processes);
+  const behindBefore = spentBy(behind);
   const result = await runLoad(load, candidate, workload);
   await candidate.settled();
-  const spentUs = processorTimeUs(candidate.processId) - before;
+  const spentUs = difference(before, spentBy(processes));
+  const behindUs = difference(behindBefore, spentBy(behind));
   if (result.faults.length > 0 || result.requests === 0) {
     throw new Error(`Wrong answers from ${candidate.name} under "${workload.title}": ${result.faults.join('; ') || 'none at all'}.`);
   }
@@ -75,11 +88,32 @@ async function measureSlice(load: ChildProcess, candidate: Candidate, { workload
     requests: result.requests,
     elapsedMs: round(result.elapsedMs),
     requestsPerSecond: round((result.requests / result.elapsedMs) * 1_000),
-    cpuUs: round(spentUs / units),
+    cpuUs: round(total(spentUs) / units),
+    ...(processes.length > 1 && { cpuUsBy: perUnit(spentUs, units) }),
+    ...(behind.length > 0 && { behindCpuUs: round(total(behindUs) / units) }),
     latencyMs: { p50: round(result.latencyMs.p50), p99: round(result.latencyMs.p99) },
     ...(result.chunkDelayMs && { chunkDelayMs: { p50: round(result.chunkDelayMs.p50), p99: round(result.chunkDelayMs.p99) } }),
     ...residentMemory(candidate.memoryProcessId),
+    ...(processes.length > 1 && { residentMbBy: Object.fromEntries(processes.map(({ label, processId }) => [label, residentMemory(processId).residentMb])) }),
+    load: currentLoad(),
   };
+}
+
+/** Microseconds of each, its descendants included. */
+function spentBy(processes: readonly WatchedProcess[]): Map<string, number> {
+  return new Map(processes.map(({ label, processId }) => [label, processorTimeUs(processId)]));
+}
+
+function difference(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): Map<string, number> {
+  return new Map([...after].map(([label, us]) => [label, us - (before.get(label) ?? 0)]));
+}
+
+function total(spentUs: ReadonlyMap<string, number>): number {
+  return [...spentUs.values()].reduce((sum, us) => sum + us, 0);
+}
+
+function perUnit(spentUs: ReadonlyMap<string, number>, units: number): Record<string, number> {
+  return Object.fromEntries([...spentUs].map(([label, us]) => [label, round(us / units)]));
 }
 
 async function runLoad(load: ChildProcess, { port, key }: Candidate, workload: Workload): Promise<LoadResult> {

@@ -17,6 +17,20 @@ export function processTree(root: number): number[] {
   return tree;
 }
 
+/** Processor time of one process, all threads, user and system, without its children; 0 when it is gone. Microseconds. */
+export function ownProcessorTimeUs(pid: number): number {
+  const fields = statFields(pid);
+  return (Number(fields?.[11] ?? 0) + Number(fields?.[12] ?? 0)) * TICK_US;
+}
+
+/** Milliseconds since 1970 at which a process began, to a tick; undefined when it is gone. */
+export function processStartedAtMs(pid: number): number | undefined {
+  const startTicks = statFields(pid)?.[19];
+  const bootSeconds = /^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'latin1'))?.[1];
+  if (startTicks === undefined || bootSeconds === undefined) return undefined;
+  return Number(bootSeconds) * 1_000 + (Number(startTicks) * TICK_US) / 1_000;
+}
+
 /** Processor time of a process tree, all threads, user and system, ended children included. Microseconds. */
 export function processorTimeUs(root: number): number {
   let ticks = 0;

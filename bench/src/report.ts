@@ -1,38 +1,30 @@
-import type { Machine } from './machine.js';
-import type { Slice } from './measurement.js';
+import { paired, slicesOf } from './paired-slices.js';
+import type { RelayRun } from './relay-run.js';
 import { median, spread } from './statistics.js';
-import type { Spread } from './statistics.js';
+import { writeSpread, writeTable } from './tables.js';
 import type { Workload } from './workload.js';
-
-export interface Run {
-  machine: Machine;
-  /** Megabytes of each candidate's process that does the work, before the first request. */
-  idleMb: Record<string, number>;
-  workloads: readonly Workload[];
-  slices: readonly Slice[];
-}
 
 const NAMES = ['nginx', 'alone', 'in all'] as const;
 type Name = (typeof NAMES)[number];
 
 /** The run as Markdown: the machine, one table per workload, memory, and what is promised beside what was measured. */
-export function writeReport(run: Run): string {
+export function writeReport(run: RelayRun): string {
   const names = NAMES.filter((name) => run.slices.some((slice) => slice.candidate === name));
   return [writeMachine(run), ...run.workloads.map((workload) => writeWorkload(run, workload, names)), writeMemory(run, names), writeTargets(run)].join('\n\n');
 }
 
-function writeMachine({ machine, slices }: Run): string {
+export function writeMachine({ machine, slices }: RelayRun): string {
   const { date, processor, processors, memoryGb, system, node, nginx, pinned, loadBefore, loadAfter } = machine;
   const cycles = Math.max(...slices.map((slice) => slice.cycle)) + 1;
   return `Measured on ${date}: ${processor}, ${processors} processors, ${memoryGb} GB, ${system}; Node ${node}, nginx ${nginx}; ${pinned ? 'pinned with taskset' : 'not pinned'}; load of the last minute ${loadBefore} before and ${loadAfter ?? '?'} after the run. ${cycles} cycles, ${slices.length} slices. Median (min..max) over all slices.`;
 }
 
-function writeWorkload(run: Run, workload: Workload, names: readonly Name[]): string {
+function writeWorkload(run: RelayRun, workload: Workload, names: readonly Name[]): string {
   const streamed = workload.answer === 'paced';
   const header = ['', `CPU µs per ${workload.unit}`, '× nginx, paired', 'requests/s', 'p50 ms', 'p99 ms', ...(streamed ? ['delay of a chunk p50 / p99 ms'] : [])];
   const rows = names.map((name) => {
     const own = slicesOf(run, workload, name);
-    const ratios = name === 'nginx' ? [] : paired(run, workload, (slice, limit) => slice.cpuUs / limit.cpuUs)(name);
+    const ratios = name === 'nginx' ? [] : paired({ run, workload, compare: (slice, limit) => slice.cpuUs / limit.cpuUs }, name);
     return [
       name,
       writeSpread(spread(own.map((slice) => slice.cpuUs)), 1),
@@ -46,7 +38,7 @@ function writeWorkload(run: Run, workload: Workload, names: readonly Name[]): st
   return `**${workload.title}**\n\n${writeTable(header, rows)}`;
 }
 
-function writeMemory(run: Run, names: readonly Name[]): string {
+function writeMemory(run: RelayRun, names: readonly Name[]): string {
   const rows = names.map((name) => {
     const own = run.slices.filter((slice) => slice.candidate === name);
     const cycles = [...new Set(own.map((slice) => slice.cycle))];
@@ -56,13 +48,13 @@ function writeMemory(run: Run, names: readonly Name[]): string {
   return `**Resident memory of the process itself, MB** (PostgreSQL not included; nginx: its worker)\n\n${writeTable(['', 'idle', 'highest after a slice, cycle by cycle', 'peak'], rows)}`;
 }
 
-function writeTargets(run: Run): string {
+function writeTargets(run: RelayRun): string {
   const ratio = (name: Name, workloadName: string) => {
     const workload = run.workloads.find((known) => known.name === workloadName);
-    return workload ? median(paired(run, workload, (slice, limit) => slice.cpuUs / limit.cpuUs)(name)) : 0;
+    return workload ? median(paired({ run, workload, compare: (slice, limit) => slice.cpuUs / limit.cpuUs }, name)) : 0;
   };
   const calm = run.workloads.find((known) => known.name === 'calm');
-  const added = (name: Name) => (calm ? median(paired(run, calm, (slice, limit) => slice.latencyMs.p50 - limit.latencyMs.p50)(name)) : 0);
+  const added = (name: Name) => (calm ? median(paired({ run, workload: calm, compare: (slice, limit) => slice.latencyMs.p50 - limit.latencyMs.p50 }, name)) : 0);
   const loaded = Math.max(0, ...run.slices.filter((slice) => slice.candidate === 'alone').map((slice) => slice.residentMb));
   const rows = [
     ['small request, alone', '≤ 4 × nginx (towards 2.5)', `${ratio('alone', 'small').toFixed(2)} ×`],
@@ -73,26 +65,4 @@ function writeTargets(run: Run): string {
     ['memory under load, alone', '≤ 300 MB, flat', `${loaded} MB`],
   ];
   return `**Goals**\n\n${writeTable(['', 'goal', 'measured'], rows)}`;
-}
-
-function slicesOf({ slices }: Run, { name: workload }: Workload, candidate: Name): Slice[] {
-  return slices.filter((slice) => slice.workload === workload && slice.candidate === candidate);
-}
-
-/** Compares a candidate with nginx of the same cycle: a drift of the machine cancels out. */
-function paired(run: Run, workload: Workload, compare: (slice: Slice, limit: Slice) => number): (name: Name) => number[] {
-  const limits = new Map(slicesOf(run, workload, 'nginx').map((slice) => [slice.cycle, slice]));
-  return (name) =>
-    slicesOf(run, workload, name).flatMap((slice) => {
-      const limit = limits.get(slice.cycle);
-      return limit && limit.cpuUs > 0 ? [compare(slice, limit)] : [];
-    });
-}
-
-function writeSpread({ median: middle, min, max }: Spread, digits: number): string {
-  return `${middle.toFixed(digits)} (${min.toFixed(digits)}..${max.toFixed(digits)})`;
-}
-
-function writeTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }

@@ -8,9 +8,9 @@ import { SeededRandom } from '../crash/seeded-random.js';
 import { HeldRows } from './held-rows.js';
 import { PipelineEnds } from './pipeline-ends.js';
 import { freezeProcess } from './process-state.js';
-import { CLEAN, ServicesDeployment } from './services-deployment.js';
+import { CLEAN, FEWER_PROCESSES, ServicesDeployment } from './services-deployment.js';
 
-const CLIENTS = 20;
+const CLIENTS = 16;
 const BILLING = ['billing-1', 'billing-2'];
 const ACCOUNT = ['account-1', 'account-2'];
 const CURSORS = 'SELECT 1 FROM billing.log_cursor FOR UPDATE';
@@ -22,9 +22,9 @@ const random = SeededRandom.ofRun();
 let deployment: ServicesDeployment;
 let ends: PipelineEnds;
 beforeAll(async () => {
-  deployment = await ServicesDeployment.create({ random });
+  deployment = await ServicesDeployment.create({ random, env: FEWER_PROCESSES });
   ends = new PipelineEnds(deployment.services.kafka);
-}, 240_000);
+}, 400_000);
 afterAll(async () => {
   process.stderr.write(`kill -9 around commits, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
   await deployment?.dispose();

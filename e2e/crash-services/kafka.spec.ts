@@ -6,9 +6,9 @@ import type { Load, Shape } from '../crash/load.js';
 import { SeededRandom } from '../crash/seeded-random.js';
 import { PipelineEnds } from './pipeline-ends.js';
 import { isBroken, isTurnedAway } from './failed-calls.js';
-import { CLEAN, ServicesDeployment } from './services-deployment.js';
+import { CLEAN, FEWER_PROCESSES, ServicesDeployment } from './services-deployment.js';
 
-const CLIENTS = 20;
+const CLIENTS = 16;
 /** A request takes a second, so that so many clients send so many requests in each. */
 const REQUESTS_PER_SECOND = 100;
 const ONE_SECOND: Shape = { streamed: false, directives: (random) => `output-tokens=${random.integer(1, 60)} delay-ms=900` };
@@ -23,9 +23,9 @@ const random = SeededRandom.ofRun();
 let deployment: ServicesDeployment;
 let ends: PipelineEnds;
 beforeAll(async () => {
-  deployment = await ServicesDeployment.create({ random, servers: { kafka: { proxied: true } }, env: { TOKONE_SPOOL_LIMIT_BYTES: String(SPOOL_LIMIT_BYTES) } });
+  deployment = await ServicesDeployment.create({ random, servers: { kafka: { proxied: true } }, env: { ...FEWER_PROCESSES, TOKONE_SPOOL_LIMIT_BYTES: String(SPOOL_LIMIT_BYTES) } });
   ends = new PipelineEnds(deployment.services.kafka);
-}, 240_000);
+}, 400_000);
 afterAll(async () => {
   process.stderr.write(`faults of Kafka, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
   await deployment?.dispose();

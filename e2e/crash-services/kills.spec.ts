@@ -8,7 +8,7 @@ import type { Excuse } from './failed-calls.js';
 import { CLEAN, ServicesDeployment } from './services-deployment.js';
 
 const KILLS = 3;
-const CLIENTS = 20;
+const CLIENTS = 16;
 const LEAST_STREAMS = 4;
 /** The gateway may write to a connection of a process that died this moment, before it hears of it. */
 const UNHEARD_MS = 500;
@@ -17,7 +17,7 @@ const random = SeededRandom.ofRun();
 let deployment: ServicesDeployment;
 beforeAll(async () => {
   deployment = await ServicesDeployment.create({ random });
-}, 240_000);
+}, 400_000);
 afterAll(async () => {
   process.stderr.write(`kill -9 of services, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
   await deployment?.dispose();

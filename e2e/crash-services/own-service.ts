@@ -4,13 +4,19 @@ import { ChildProgram, chooseFreePort } from '@tokone/testing';
 import type { ServicesProcess } from '@tokone/testing';
 import { environmentOf } from './process-state.js';
 
-const READY_DEADLINE_MS = 60_000;
+const READY_DEADLINE_MS = 120_000;
 
 /** One more process of a service, which no supervisor starts again: with the environment of one that runs, on ports of its own. */
 export async function startAnother(services: ServicesProcess, name: string): Promise<ChildProgram> {
   const program = await beginAnother(services, name);
-  await program.printed(/ is ready: /, READY_DEADLINE_MS);
-  return program;
+  const t0 = performance.now(); process.stderr.write(`DBG ${name} pid ${program.processId}\n`); void program.printed(/ is ready: /, READY_DEADLINE_MS).then(() => process.stderr.write(`DBG ${name} ready ${performance.now() - t0}\n`), () => process.stderr.write(`DBG ${name} not ready ${performance.now() - t0} out=${program.stdout}\n`));
+  try {
+    await program.printed(/ is ready: /, READY_DEADLINE_MS);
+    return program;
+  } catch (error) {
+    await program.end('SIGKILL');
+    throw error;
+  }
 }
 
 /** The same without a wait. A gateway gets a spool of its own in the deployment's folder. */

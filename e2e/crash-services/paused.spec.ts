@@ -6,7 +6,7 @@ import type { ClientCall } from '../crash/client-call.js';
 import { standStill } from './process-state.js';
 import { CLEAN, ServicesDeployment } from './services-deployment.js';
 
-const CLIENTS = 20;
+const CLIENTS = 16;
 /** The gateway gives an adapter five seconds more than a provider. */
 const UPSTREAM_SILENCE = { TOKONE_UPSTREAM_SILENCE_SECONDS: '5' };
 /** Longer than a member of a group may be silent, a statement may take, a request to Kafka may wait, and a gateway counts as alive. */
@@ -19,7 +19,7 @@ const random = SeededRandom.ofRun();
 let deployment: ServicesDeployment;
 beforeAll(async () => {
   deployment = await ServicesDeployment.create({ random, servers: { kafka: {}, postgres: true }, env: UPSTREAM_SILENCE });
-}, 240_000);
+}, 400_000);
 afterAll(async () => {
   process.stderr.write(`servers and services that stand still, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
   await deployment?.dispose();

@@ -10,10 +10,10 @@ import { HeldRows } from './held-rows.js';
 import { startAnother } from './own-service.js';
 import { PipelineEnds } from './pipeline-ends.js';
 import { freezeProcess } from './process-state.js';
-import { CLEAN, ServicesDeployment } from './services-deployment.js';
+import { CLEAN, FEWER_PROCESSES, ServicesDeployment } from './services-deployment.js';
 
-const CLIENTS = 20;
-const STORM_ROUNDS = 4;
+const CLIENTS = 16;
+const STORM_ROUNDS = 3;
 const LEAST_REPEATED = 20;
 const DEADLINE_MS = 60_000;
 
@@ -21,9 +21,9 @@ const random = SeededRandom.ofRun();
 let deployment: ServicesDeployment;
 let ends: PipelineEnds;
 beforeAll(async () => {
-  deployment = await ServicesDeployment.create({ random });
+  deployment = await ServicesDeployment.create({ random, env: FEWER_PROCESSES });
   ends = new PipelineEnds(deployment.services.kafka);
-}, 240_000);
+}, 400_000);
 afterAll(async () => {
   process.stderr.write(`records that come twice or late, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
   await deployment?.dispose();

@@ -35,6 +35,8 @@ interface Ground {
   start(): Promise<ServicesProcess>;
 }
 
+/** For faults that adapters have no part in: the gateway hosts them. */
+export const FEWER_PROCESSES = { TOKONE_ADAPTERS: 'in-process' };
 const SETTLED_DEADLINE_MS = 60_000;
 const TOP_UP_USD = '1000';
 /** Events are spread by account: so many fill several partitions. */

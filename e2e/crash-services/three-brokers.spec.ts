@@ -3,18 +3,18 @@ import { partitionOf } from '@tokone/events';
 import { MIXED, QUICK } from '../crash/load.js';
 import { SeededRandom } from '../crash/seeded-random.js';
 import { PipelineEnds } from './pipeline-ends.js';
-import { CLEAN, ServicesDeployment } from './services-deployment.js';
+import { CLEAN, FEWER_PROCESSES, ServicesDeployment } from './services-deployment.js';
 
-const CLIENTS = 20;
+const CLIENTS = 16;
 const ROUNDS = 2;
 
 const random = SeededRandom.ofRun();
 let deployment: ServicesDeployment;
 let ends: PipelineEnds;
 beforeAll(async () => {
-  deployment = await ServicesDeployment.create({ random, servers: { kafka: { brokers: 3 } } });
+  deployment = await ServicesDeployment.create({ random, env: FEWER_PROCESSES, servers: { kafka: { brokers: 3 } } });
   ends = new PipelineEnds(deployment.services.kafka);
-}, 300_000);
+}, 400_000);
 afterAll(async () => {
   process.stderr.write(`one of three brokers, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
   await deployment?.dispose();

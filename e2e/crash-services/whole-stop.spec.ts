@@ -5,13 +5,13 @@ import { SeededRandom } from '../crash/seeded-random.js';
 import { isBroken, isTurnedAway } from './failed-calls.js';
 import { CLEAN, ServicesDeployment } from './services-deployment.js';
 
-const CLIENTS = 20;
+const CLIENTS = 16;
 
 const random = SeededRandom.ofRun();
 let deployment: ServicesDeployment;
 beforeAll(async () => {
   deployment = await ServicesDeployment.create({ random, keepsData: true });
-}, 240_000);
+}, 400_000);
 afterAll(async () => {
   process.stderr.write(`SIGTERM of the deployment, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
   await deployment?.dispose();

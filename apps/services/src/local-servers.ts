@@ -12,6 +12,9 @@ export interface LocalServers {
   databaseUrl: string;
 }
 
+/** What a container holds goes with it; the data of these servers stays in the data folder. */
+const KEPT = { docker: false };
+
 /** Kafka, Redis and PostgreSQL: those that are named, else started here with their data below `folder`. */
 export async function openServers(settings: SupervisorSettings, world: { folder: string; parts: OpenedParts; narrator: Narrator }): Promise<LocalServers> {
   const { folder, parts, narrator } = world;
@@ -24,8 +27,8 @@ export async function openServers(settings: SupervisorSettings, world: { folder:
     return path;
   };
   const [kafka, redis, postgres] = await allOrThrow([
-    place('kafka').then((path) => startKafka({ folder: path, ...(brokers !== undefined && { existing: brokers }) })).then((server) => parts.add('Kafka', server, () => server.stop())),
-    place('redis').then((path) => startRedis({ folder: path, ...(redisUrl !== undefined && { existing: redisUrl }) })).then((server) => parts.add('Redis', server, () => server.stop())),
+    place('kafka').then((path) => startKafka({ folder: path, ...KEPT, ...(brokers !== undefined && { existing: brokers }) })).then((server) => parts.add('Kafka', server, () => server.stop())),
+    place('redis').then((path) => startRedis({ folder: path, ...KEPT, ...(redisUrl !== undefined && { existing: redisUrl }) })).then((server) => parts.add('Redis', server, () => server.stop())),
     place('postgres').then((path) => startPostgres({ folder: path, ...(databaseUrl !== undefined && { existing: databaseUrl }) })).then((server) => parts.add('PostgreSQL', server, () => server.stop())),
   ]);
   return { kafkaBrokers: kafka.addresses, redisUrl: redis.url, databaseUrl: postgres.url };

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { RatedCharge } from '@tokone/events';
 
 /**
@@ -65,7 +65,7 @@ export function assertBalanced(legs: readonly Leg[]): void {
 
 /** 32 bytes that differ when the content of a transfer differs. `parts` in a fixed order per kind. */
 export function contentHash(kind: TransferKind, parts: readonly (string | bigint)[]): Buffer {
-  return createHash('sha256').update(JSON.stringify([kind, ...parts.map(String)])).digest();
+  return hash('sha256', JSON.stringify([kind, ...parts.map(String)]), 'buffer');
 }
 
 export function chargeHash(charge: RatedCharge): Buffer {

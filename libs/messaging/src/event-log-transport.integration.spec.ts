@@ -9,9 +9,8 @@ import { EventLogTransport } from './event-log-transport.js';
 import type { LogBatch } from './event-log.js';
 import { ACCOUNT, usageText } from './fixtures/usage-text.js';
 import { CarefulProducer } from './kafka/careful-producer.js';
-import { connectTo, watchTroubles } from './kafka/fixtures/test-kafka.js';
+import { deployTo, watchTroubles } from './kafka/fixtures/test-kafka.js';
 import { KafkaEventLog } from './kafka/kafka-event-log.js';
-import { ensureTopics } from './kafka/topic-setup.js';
 
 const DEADLINE_MS = 20_000;
 const handled: LogBatch[] = [];
@@ -32,8 +31,7 @@ class BatchModule {}
 
 describe('EventLogTransport over Kafka', () => {
   it('hands whole batches to a Nest controller, each again until it succeeds, from the stored cursor on', async () => {
-    const connection = connectTo(await testServers().kafka());
-    await ensureTopics(connection);
+    const { connection, remove } = await deployTo(await testServers().kafka());
     const producer = new CarefulProducer(connection);
     const topic = connection.topic('usage.recorded');
     const numbers = Array.from({ length: 20 }, (_, number) => number);
@@ -52,6 +50,7 @@ describe('EventLogTransport over Kafka', () => {
     await transport.running.caughtUp(DEADLINE_MS);
     await app.close();
     await producer.close();
+    await remove();
     expect(handled.flatMap(({ records }) => records.map(({ event }) => event!.startedAtMs))).toEqual(numbers.slice(5));
     expect(handled.at(-1)).toMatchObject({ partition: home, nextOffset: 20n });
     expect(watch.troubles.filter(({ doing }) => doing === 'handle').map(({ cause }) => String(cause))).toEqual(['Error: no database', 'Error: no database']);

@@ -3,7 +3,21 @@ import type { LogRecord } from './event-log.js';
 
 /** A record as it stands in the log. One that cannot be read is the consumer's to keep: stopping for it would stop every charge behind it. */
 export function toLogRecord(offset: bigint, raw: string): LogRecord {
-  return { offset, event: readOrUndefined(raw), raw };
+  return new TextRecord(offset, raw);
+}
+
+/** Its text is read when somebody first asks for the event: whoever only passes it on does not pay for that. */
+class TextRecord implements LogRecord {
+  private read: { event: UsageRecorded | undefined } | undefined;
+
+  constructor(
+    readonly offset: bigint,
+    readonly raw: string,
+  ) {}
+
+  get event(): UsageRecorded | undefined {
+    return (this.read ??= { event: readOrUndefined(this.raw) }).event;
+  }
 }
 
 function readOrUndefined(raw: string): UsageRecorded | undefined {

@@ -2,10 +2,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { PARTITIONS } from '@tokone/events';
 import { FaultProxy, makeTemporaryFolder, startKafka, waitFor, type KafkaServers, type TemporaryFolder } from '@tokone/testing';
 import { usageText } from '../fixtures/usage-text.js';
-import { CarefulProducer, type ProducedRecord } from './careful-producer.js';
+import { CarefulProducer } from './careful-producer.js';
 import { connectTo, readTopic, watchTroubles } from './fixtures/test-kafka.js';
 import { KafkaEventLog } from './kafka-event-log.js';
 import type { KafkaConnection } from './kafka-connection.js';
+import type { ProducedRecord } from './produce-portions.js';
 import { ensureTopics } from './topic-setup.js';
 
 const DEADLINE_MS = 60_000;

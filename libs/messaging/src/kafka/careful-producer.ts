@@ -1,13 +1,7 @@
 import type { Message, Producer, RecordMetadata } from 'kafkajs';
 import type { KafkaConnection } from './kafka-connection.js';
 import { atMost, unlessAborted } from './patience.js';
-
-export interface ProducedRecord {
-  partition: number;
-  key: string | null;
-  value: string | Buffer;
-  headers: Record<string, string>;
-}
+import { portionsOf, type ProducedRecord } from './produce-portions.js';
 
 /** Records that Kafka's answer did not confirm, though the client called the send a success. */
 export interface UnconfirmedRecords {
@@ -70,19 +64,23 @@ export class CarefulProducer {
   private async sendInTurn(topic: string, records: readonly ProducedRecord[]): Promise<void> {
     const deadline = AbortSignal.timeout(this.options.sendDeadlineMs ?? SEND_DEADLINE_MS);
     const end = AbortSignal.any([deadline, this.closing.signal]);
-    let waiting = records;
     try {
-      while (waiting.length > 0) {
-        end.throwIfAborted();
-        const attempt = this.attempt(topic, waiting);
-        this.attempting = attempt.catch(() => undefined);
-        const stored = await unlessAborted(attempt, end);
-        waiting = waiting.filter(({ partition }) => !stored.has(partition));
-        if (waiting.length > 0) this.tellUnconfirmed(topic, waiting);
-      }
+      for (const portion of portionsOf(records)) await this.sendPortion(topic, portion, end);
     } catch (cause) {
       this.throwAway();
       throw new Error(this.closing.signal.aborted ? 'The producer is closed.' : `records could not be written to ${topic}`, { cause });
+    }
+  }
+
+  private async sendPortion(topic: string, portion: readonly ProducedRecord[], end: AbortSignal): Promise<void> {
+    let waiting = portion;
+    while (waiting.length > 0) {
+      end.throwIfAborted();
+      const attempt = this.attempt(topic, waiting);
+      this.attempting = attempt.catch(() => undefined);
+      const stored = await unlessAborted(attempt, end);
+      waiting = waiting.filter(({ partition }) => !stored.has(partition));
+      if (waiting.length > 0) this.tellUnconfirmed(topic, waiting);
     }
   }
 

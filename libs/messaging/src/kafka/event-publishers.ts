@@ -1,8 +1,9 @@
 import { TOPICS, partitionOf, writeAccountChanged, writeChargeRated, writeUsageDead } from '@tokone/events';
 import type { AccountChanged, RatedCharge, TopicName, UsageDead } from '@tokone/events';
 import { traceparentOf, type Uuid7Source } from '@tokone/protocol';
-import type { CarefulProducer, ProducedRecord } from './careful-producer.js';
+import type { CarefulProducer } from './careful-producer.js';
 import type { KafkaConnection } from './kafka-connection.js';
+import type { ProducedRecord } from './produce-portions.js';
 
 export interface PublisherParts {
   connection: KafkaConnection;

@@ -4,11 +4,10 @@ import { testServers, waitFor } from '@tokone/testing';
 import type { AccountChangeListener, AccountChangeSubscription } from '../change-feed.js';
 import { CarefulProducer } from './careful-producer.js';
 import { KafkaChangePublisher } from './event-publishers.js';
-import { connectTo, watchTroubles } from './fixtures/test-kafka.js';
+import { deployTo, watchTroubles } from './fixtures/test-kafka.js';
 import { KafkaAdmin } from './kafka-admin.js';
 import { KafkaChangeFeed } from './kafka-change-feed.js';
 import type { KafkaConnection } from './kafka-connection.js';
-import { ensureTopics } from './topic-setup.js';
 
 const DEADLINE_MS = 20_000;
 
@@ -34,18 +33,19 @@ class Cache implements AccountChangeListener {
 }
 
 let connection: KafkaConnection;
+let remove: () => Promise<void>;
 let publisher: KafkaChangePublisher;
 let subscriptions: AccountChangeSubscription[];
 let numbers = 0;
 beforeEach(async () => {
-  connection = connectTo(await testServers().kafka());
-  await ensureTopics(connection);
+  ({ connection, remove } = await deployTo(await testServers().kafka()));
   publisher = new KafkaChangePublisher({ connection, producer: new CarefulProducer(connection) });
   subscriptions = [];
 });
 afterEach(async () => {
   await Promise.all(subscriptions.map((subscription) => subscription.stop()));
   await publisher.close();
+  await remove();
 });
 
 function changes(count: number): AccountChanged[] {

@@ -4,6 +4,7 @@ import { GroupConsumption } from './group-consumption.js';
 import { KafkaAdmin } from './kafka-admin.js';
 import type { KafkaLogOptions } from './kafka-event-log.js';
 import type { Slice } from './partition-walk.js';
+import { shared } from './patience.js';
 
 export interface KafkaChangeFeedOptions extends KafkaLogOptions {
   /** Of this process alone, new with each start: it is in the name of its group. */
@@ -25,6 +26,7 @@ export class KafkaChangeFeed implements AccountChangeFeed {
     const topic = connection.topic('account.changed');
     const group = connection.group(`changes-${instanceId}`);
     const admin = new KafkaAdmin(connection);
+    const ranges = shared(() => admin.ranges(topic));
     const told = new Map<string, bigint>();
     const consumption = new GroupConsumption({
       ...this.options,
@@ -34,7 +36,7 @@ export class KafkaChangeFeed implements AccountChangeFeed {
       consumer: {
         batchSize: EVENTS_PER_SLICE,
         lingerMs: 0,
-        cursor: async (partition) => told.get(partition) ?? (await admin.ranges(topic)).get(Number(partition.slice(topic.length + 1)))?.high,
+        cursor: async (partition) => told.get(partition) ?? (await ranges()).get(Number(partition.slice(topic.length + 1)))?.high,
         handle: async (slice) => {
           tell(listener, slice);
           told.set(slice.partition, slice.nextOffset);

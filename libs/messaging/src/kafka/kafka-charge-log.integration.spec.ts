@@ -5,10 +5,9 @@ import { chargeLogContract } from '../charge-log.contract.js';
 import type { ConsumptionTrouble } from '../consumption-trouble.js';
 import { CarefulProducer } from './careful-producer.js';
 import { KafkaChargePublisher } from './event-publishers.js';
-import { connectTo, watchTroubles } from './fixtures/test-kafka.js';
+import { deployTo, watchTroubles } from './fixtures/test-kafka.js';
 import { KafkaChargeLog } from './kafka-charge-log.js';
 import type { KafkaConnection } from './kafka-connection.js';
-import { ensureTopics } from './topic-setup.js';
 
 let brokers: string[];
 beforeAll(async () => {
@@ -20,17 +19,15 @@ function publisherOf(connection: KafkaConnection): KafkaChargePublisher {
 }
 
 chargeLogContract('Kafka', async () => {
-  const connection = connectTo(brokers);
-  await ensureTopics(connection);
+  const { connection, remove } = await deployTo(brokers);
   const publisher = publisherOf(connection);
   const open = (): KafkaChargeLog => new KafkaChargeLog({ connection, ...watchTroubles() });
-  return { log: open(), another: open, publish: (charges) => publisher.publish([charges]), close: () => publisher.close() };
+  return { log: open(), another: open, publish: (charges) => publisher.publish([charges]), close: () => publisher.close().then(remove) };
 });
 
 describe('a message of charge.rated that cannot be read', () => {
   it('stops its partition and says where it stands, while others go on', async () => {
-    const connection = connectTo(brokers);
-    await ensureTopics(connection);
+    const { connection, remove } = await deployTo(brokers);
     const producer = new CarefulProducer(connection);
     const publisher = publisherOf(connection);
     const watch = watchTroubles();
@@ -50,6 +47,7 @@ describe('a message of charge.rated that cannot be read', () => {
     } finally {
       await consumption.stop();
       await Promise.all([producer.close(), publisher.close()]);
+      await remove();
     }
   });
 });

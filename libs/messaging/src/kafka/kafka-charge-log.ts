@@ -5,6 +5,7 @@ import { GroupConsumption } from './group-consumption.js';
 import { KafkaAdmin } from './kafka-admin.js';
 import type { KafkaLogOptions } from './kafka-event-log.js';
 import type { Slice } from './partition-walk.js';
+import { shared } from './patience.js';
 
 const CHARGES_PER_CALL = 2_000;
 /** Of messages, each a batch of billing's, of which a partition gets its share. */
@@ -23,13 +24,14 @@ export class KafkaChargeLog implements ChargeLog {
     const { connection } = this.options;
     const names = { topic: connection.topic('charge.rated'), group: connection.group('account') };
     const admin = new KafkaAdmin(connection);
+    const committed = shared(() => admin.committed(names.group, names.topic));
     const consumption = new GroupConsumption({
       ...this.options,
       ...names,
       consumer: {
         batchSize: MESSAGES_PER_SLICE,
         lingerMs: LINGER_MS,
-        cursor: async (partition) => (await admin.committed(names.group, names.topic)).get(Number(partition.slice(names.topic.length + 1))),
+        cursor: async (partition) => (await committed()).get(Number(partition.slice(names.topic.length + 1))),
         handle: async (slice) => {
           const charges = chargesOf(slice);
           for (let from = 0; from < charges.length; from += CHARGES_PER_CALL) await handle(charges.slice(from, from + CHARGES_PER_CALL));

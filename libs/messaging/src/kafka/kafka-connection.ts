@@ -1,6 +1,6 @@
 import type { TopicName } from '@tokone/events';
 import type { Logger } from '@tokone/telemetry';
-import { Kafka, logLevel, type Admin, type Consumer, type ConsumerConfig, type LogEntry, type Producer, type RetryOptions } from 'kafkajs';
+import { Kafka, Partitioners, logLevel, type Admin, type Consumer, type ConsumerConfig, type LogEntry, type Producer, type RetryOptions } from 'kafkajs';
 
 export interface KafkaConnectionOptions {
   /** `host:port` of some brokers; the others are learnt from them. */
@@ -44,7 +44,14 @@ export class KafkaConnection {
 
   /** Idempotent, one request at a time to each broker. */
   producer(): Producer {
-    return this.client(CONNECTING).producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false, retry: PATIENT });
+    return this.client(CONNECTING).producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      // Never asked: every record names its partition.
+      createPartitioner: Partitioners.DefaultPartitioner,
+      retry: PATIENT,
+    });
   }
 
   /** It never restarts itself: kafkajs restarts a consumer that was disconnected meanwhile, and nobody owns that one. */
@@ -73,13 +80,14 @@ export class KafkaConnection {
 
   /** A client that cannot reach its broker says so at each attempt; once in a while is enough. Entries can carry requests: only these fields go on. */
   private say({ namespace, log }: LogEntry): void {
-    const { message, groupId, broker } = log as { message: string; groupId?: string; broker?: string };
+    const { message, error, groupId, broker } = log as { message: string; error?: unknown; groupId?: string; broker?: string };
     if (EXPECTED_LINES.some((line) => message.startsWith(line))) return;
-    const line = `${namespace} ${groupId} ${broker} ${message}`;
+    const reason = (typeof error === 'string' ? `${message}: ${error}` : message).slice(0, 500);
+    const line = `${namespace} ${groupId} ${broker} ${reason}`;
     const nowMs = this.options.now();
     if (nowMs - (this.saidAtMs.get(line) ?? -Infinity) < REPEATED_LINE_MS) return;
     if (this.saidAtMs.size > 1_000) this.saidAtMs.clear();
     this.saidAtMs.set(line, nowMs);
-    this.options.logger.warn({ namespace, groupId, broker, reason: message.slice(0, 500) }, 'the Kafka client reports trouble');
+    this.options.logger.warn({ namespace, groupId, broker, reason }, 'the Kafka client reports trouble');
   }
 }

@@ -3,9 +3,8 @@ import { partitionOf } from '@tokone/events';
 import { testServers } from '@tokone/testing';
 import { eventLogContract } from '../event-log.contract.js';
 import { CarefulProducer } from './careful-producer.js';
-import { connectTo, watchTroubles } from './fixtures/test-kafka.js';
+import { deployTo, watchTroubles } from './fixtures/test-kafka.js';
 import { KafkaEventLog } from './kafka-event-log.js';
-import { ensureTopics } from './topic-setup.js';
 
 let brokers: string[];
 beforeAll(async () => {
@@ -13,8 +12,7 @@ beforeAll(async () => {
 });
 
 eventLogContract('Kafka', async () => {
-  const connection = connectTo(brokers);
-  await ensureTopics(connection);
+  const { connection, remove } = await deployTo(brokers);
   const producer = new CarefulProducer(connection);
   const open = (): KafkaEventLog => new KafkaEventLog({ connection, ...watchTroubles() });
   const driver = {
@@ -24,7 +22,10 @@ eventLogContract('Kafka', async () => {
     async restart() {
       driver.log = open();
     },
-    close: () => producer.close(),
+    async close() {
+      await producer.close();
+      await remove();
+    },
   };
   return driver;
 });

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { PARTITIONS } from '@tokone/events';
 import { makeTemporaryFolder, startKafka, waitFor, type KafkaServers, type TemporaryFolder } from '@tokone/testing';
-import { CarefulProducer, type ProducedRecord, type UnconfirmedRecords } from './careful-producer.js';
+import { CarefulProducer, type UnconfirmedRecords } from './careful-producer.js';
 import { connectTo, readTopic } from './fixtures/test-kafka.js';
 import { KafkaAdmin } from './kafka-admin.js';
 import type { KafkaConnection } from './kafka-connection.js';
+import type { ProducedRecord } from './produce-portions.js';
 import { ensureTopics } from './topic-setup.js';
 
 const ROUNDS = 6;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { atMost, unlessAborted } from './patience.js';
+import { atMost, shared, unlessAborted } from './patience.js';
 
 const never = (): Promise<never> => new Promise(() => undefined);
 
@@ -23,5 +23,20 @@ describe('unlessAborted', () => {
     const waiting = unlessAborted(never(), abort.signal);
     abort.abort(new Error('enough'));
     await expect(waiting).rejects.toThrow('enough');
+  });
+});
+
+describe('shared', () => {
+  it('asks once for all who wait, and anew for whoever comes later, also after a failure', async () => {
+    let asked = 0;
+    const ask = shared(async () => {
+      if (++asked === 2) throw new Error('failed');
+      return asked;
+    });
+    expect(await Promise.all([ask(), ask(), ask()])).toEqual([1, 1, 1]);
+    const [one, other] = [ask(), ask()];
+    await expect(one).rejects.toThrow('failed');
+    await expect(other).rejects.toThrow('failed');
+    expect(await ask()).toBe(3);
   });
 });

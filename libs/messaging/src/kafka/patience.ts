@@ -17,3 +17,9 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): P
   });
   return Promise.race([work, aborted]).finally(() => signal.removeEventListener('abort', stop));
 }
+
+/** Answers all who ask while an answer is on its way with that one. */
+export function shared<Answer>(ask: () => Promise<Answer>): () => Promise<Answer> {
+  let asked: Promise<Answer> | undefined;
+  return () => (asked ??= ask().finally(() => (asked = undefined)));
+}

@@ -1,13 +1,12 @@
-import { beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { PARTITIONS } from '@tokone/events';
 import { testServers } from '@tokone/testing';
 import type { Consumption, LogBatch, LogConsumer } from '../event-log.js';
 import { usageText } from '../fixtures/usage-text.js';
 import { CarefulProducer } from './careful-producer.js';
-import { connectTo, watchTroubles } from './fixtures/test-kafka.js';
+import { deployTo, watchTroubles } from './fixtures/test-kafka.js';
 import { KafkaEventLog } from './kafka-event-log.js';
 import type { KafkaConnection } from './kafka-connection.js';
-import { ensureTopics } from './topic-setup.js';
 import { Watermarks } from './watermark.js';
 
 const ROUNDS = 5;
@@ -52,10 +51,11 @@ class Store {
 }
 
 let connection: KafkaConnection;
+let remove: () => Promise<void>;
 beforeAll(async () => {
-  connection = connectTo(await testServers().kafka());
-  await ensureTopics(connection);
+  ({ connection, remove } = await deployTo(await testServers().kafka()));
 });
+afterAll(() => remove());
 
 describe('members that join and leave a group without pause, under load', () => {
   it('handle every record, in order within a partition, and leave cursors and watermarks exact', async () => {

@@ -1,8 +1,8 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { TOPICS } from '@tokone/events';
 import { testServers } from '@tokone/testing';
 import { CarefulProducer } from './careful-producer.js';
-import { connectTo } from './fixtures/test-kafka.js';
+import { connectTo, removeTopics } from './fixtures/test-kafka.js';
 import { KafkaAdmin } from './kafka-admin.js';
 import type { KafkaConnection } from './kafka-connection.js';
 import { ensureTopics } from './topic-setup.js';
@@ -12,6 +12,7 @@ let connection: KafkaConnection;
 beforeEach(async () => {
   connection = connectTo(await testServers().kafka());
 });
+afterEach(() => removeTopics(connection));
 
 const names = Object.keys(TOPICS) as (keyof typeof TOPICS)[];
 

@@ -7,21 +7,20 @@ import { silentLogger } from '@tokone/telemetry';
 import { makeTemporaryFolder, testServers, waitFor, type TemporaryFolder } from '@tokone/testing';
 import { usageText } from '../fixtures/usage-text.js';
 import { CarefulProducer } from './careful-producer.js';
-import { connectTo, readTopic, watchTroubles, type StoredMessage } from './fixtures/test-kafka.js';
+import { deployTo, readTopic, watchTroubles, type StoredMessage } from './fixtures/test-kafka.js';
 import { KafkaConnection } from './kafka-connection.js';
-import { ensureTopics } from './topic-setup.js';
 import { UsageShipper } from './usage-shipper.js';
 
 const DEADLINE_MS = 20_000;
 
 let folder: TemporaryFolder;
 let connection: KafkaConnection;
+let remove: () => Promise<void>;
 let spool: Spool;
 let running: UsageShipper | undefined;
 beforeEach(async () => {
   folder = await makeTemporaryFolder('shipper');
-  connection = connectTo(await testServers().kafka());
-  await ensureTopics(connection);
+  ({ connection, remove } = await deployTo(await testServers().kafka()));
   spool = await openSpool();
 });
 afterEach(async () => {
@@ -29,6 +28,7 @@ afterEach(async () => {
   running = undefined;
   await spool.close();
   await folder.remove();
+  await remove();
 });
 
 const openSpool = (): Promise<Spool> =>

@@ -20,6 +20,19 @@ describe('toProduced', () => {
     expect(toProduced(toLogRecord(1n, raw))).toMatchObject({ key: ACCOUNT, value: raw, headers: { schema: '1' } });
   });
 
+  it('sends an event that is spelt in another order in the same way', () => {
+    const raw = writeUsageRecorded(readUsageRecorded(usageText(7, ACCOUNT)));
+    const { schema, ...members } = JSON.parse(raw) as { schema: number };
+    const turned = JSON.stringify({ ...members, schema });
+    const sent = toProduced(toLogRecord(1n, raw));
+    expect(toProduced(toLogRecord(1n, turned))).toEqual({ ...sent, value: turned, headers: { ...sent.headers, schema: 'unknown' } });
+  });
+
+  it('sends an event that is broken behind its account to its account, where billing keeps it', () => {
+    const raw = writeUsageRecorded(readUsageRecorded(usageText(7, ACCOUNT))).slice(0, -1);
+    expect(toProduced(toLogRecord(1n, raw))).toMatchObject({ partition: partitionOf(ACCOUNT), key: ACCOUNT, value: raw });
+  });
+
   it('sends what cannot be read to partition 0, as it stands', () => {
     expect(toProduced(toLogRecord(1n, '{"schema":9'))).toEqual({ partition: 0, key: null, value: '{"schema":9', headers: {} });
   });

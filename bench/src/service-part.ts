@@ -1,0 +1,61 @@
+import type { BenchContext, BenchPart, PartResult } from './bench-part.js';
+import { BenchServers } from './bench-servers.js';
+import { paidBy, startInAll, startNginx } from './candidate.js';
+import type { Candidate, CandidateOptions } from './candidate.js';
+import { Deployment } from './deployment.js';
+import { runRelays } from './relay-run.js';
+import { writeServiceReport } from './service-report.js';
+import { workloadNamed } from './workload.js';
+
+const CYCLES = 6;
+const WORKLOADS = ['small', 'burst', 'body-1m'].map(workloadNamed);
+
+/** Gateway and adapter as two processes against one, both as services on real servers; nginx and the standalone beside them. */
+export const servicePart: BenchPart = {
+  name: 'services',
+  about: 'gateway and adapter as two processes, as one, nginx and the standalone, interleaved',
+  async run(context: BenchContext): Promise<PartResult> {
+    const { options } = context;
+    const wanted = new Set(options.candidates ?? ['nginx', 'all', 'one', 'two']);
+    const servers = await BenchServers.start(context.folder);
+    try {
+      const run = await runRelays(
+        { ...context, options: { ...options, cycles: options.cycles ?? (options.quick ? 2 : CYCLES) } },
+        {
+          workloads: WORKLOADS,
+          start: async (settings, add) => {
+            const nginx = wanted.has('nginx') ? await startNginx(settings) : undefined;
+            if (nginx) add(nginx);
+            else context.say('nginx is not measured, so there are no ratios to it. Debian: apt-get install nginx-light');
+            if (wanted.has('all')) add(await startInAll(settings));
+            if (wanted.has('one')) add(await startServices(servers, settings, 'one process'));
+            if (wanted.has('two')) add(await startServices(servers, settings, 'two processes'));
+          },
+        },
+      );
+      const { slices, whole, ...about } = run;
+      return { report: writeServiceReport(run), whole: whole && run.machine.nginx !== 'not installed', slices, about };
+    } finally {
+      await servers.stop();
+    }
+  },
+};
+
+async function startServices(servers: BenchServers, { upstreamPort, folder }: CandidateOptions, name: 'one process' | 'two processes'): Promise<Candidate> {
+  const env = { TOKONE_OPENAI_UPSTREAM_URL: `http://127.0.0.1:${upstreamPort}`, TOKONE_ADAPTERS: name === 'one process' ? 'in-process' : 'remote' };
+  const deployment = await Deployment.start(servers, { name: name.replace(' ', '-'), folder, env });
+  try {
+    const gateway = { label: 'gateway', processId: await deployment.processId('gateway') };
+    const adapter = name === 'two processes' ? [{ label: 'adapter', processId: await deployment.processId('openai-adapter') }] : [];
+    const behind = [
+      { label: 'billing', processId: await deployment.processId('billing') },
+      { label: 'account', processId: await deployment.processId('account') },
+      ...servers.brokers,
+      { label: 'PostgreSQL', processId: servers.postmaster },
+    ];
+    return { name, processes: [gateway, ...adapter], behind, memoryProcessId: gateway.processId, ...(await paidBy(deployment.services)), stop: () => deployment.stop() };
+  } catch (error) {
+    await deployment.stop();
+    throw error;
+  }
+}
