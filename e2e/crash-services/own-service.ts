@@ -9,7 +9,6 @@ const READY_DEADLINE_MS = 120_000;
 /** One more process of a service, which no supervisor starts again: with the environment of one that runs, on ports of its own. */
 export async function startAnother(services: ServicesProcess, name: string): Promise<ChildProgram> {
   const program = await beginAnother(services, name);
-  const t0 = performance.now(); process.stderr.write(`DBG ${name} pid ${program.processId}\n`); void program.printed(/ is ready: /, READY_DEADLINE_MS).then(() => process.stderr.write(`DBG ${name} ready ${performance.now() - t0}\n`), () => process.stderr.write(`DBG ${name} not ready ${performance.now() - t0} out=${program.stdout}\n`));
   try {
     await program.printed(/ is ready: /, READY_DEADLINE_MS);
     return program;
