@@ -1,8 +1,10 @@
 // Specs that need real servers: PostgreSQL, Kafka, Redis, the built processes, the simulator.
 import { base } from './jest.config.mjs';
 
+/** They kill one process in a moment that is chosen to the millisecond: jest.crash.config.mjs runs them, and nothing beside them. */
+export const crash = ['/e2e/crash\\.spec', '/e2e/crash/'];
 /** Specs of one shape alone: they start, stop and kill it. */
-export const standaloneOnly = ['/e2e/start\\.spec', '/e2e/start-failure\\.spec', '/e2e/crash\\.spec', '/e2e/crash/'];
+export const standaloneOnly = ['/e2e/start\\.spec', '/e2e/start-failure\\.spec', ...crash];
 export const servicesOnly = ['/e2e/start-services\\.spec', '/e2e/crash-services/'];
 
 export default {
@@ -11,7 +13,7 @@ export default {
   testMatch: ['<rootDir>/libs/**/*.integration.spec.ts', '<rootDir>/tools/**/*.integration.spec.ts', '<rootDir>/e2e/**/*.spec.ts'],
   globalSetup: '<rootDir>/libs/testing/src/servers/jest-setup.mjs',
   globalTeardown: '<rootDir>/libs/testing/src/servers/jest-teardown.mjs',
-  testPathIgnorePatterns: ['/node_modules/', ...servicesOnly],
+  testPathIgnorePatterns: ['/node_modules/', ...servicesOnly, ...crash],
   maxWorkers: 2,
   testTimeout: 120_000,
 };

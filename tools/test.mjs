@@ -34,6 +34,7 @@ async function runAll() {
     add(await check({ env }));
     if (await built()) {
       await integration(env, { config: 'jest.integration.config.mjs', name: 'tests on real parts' });
+      await integration(env, { config: 'jest.crash.config.mjs', name: 'kills of the one process' });
       await integration(env, { config: 'jest.services.config.mjs', name: 'tests of the separate services' });
     }
   } finally {

@@ -6,6 +6,7 @@ import type { ClientCall } from './client-call.js';
 import { Deployment } from './deployment.js';
 import { processesOfFolder } from './left-behind.js';
 import { LONG_STREAM, Load, MIXED, SHORT_STREAM, WAITING_ANSWER } from './load.js';
+import type { Shape } from './load.js';
 import { SeededRandom } from './seeded-random.js';
 
 const CLIENTS = 48;
@@ -14,12 +15,14 @@ const STOP_DEADLINE_MS = 60_000;
 const DEADLINE_MS = 60_000;
 /** Shorter than the longest streams, so that some end by themselves and some are ended. */
 const DRAIN = { TOKONE_DRAIN_SECONDS: '2' };
+/** Six seconds and more, so that some are under way when the drain is over, however late it begins. */
+const OUTLIVING_STREAM: Shape = { streamed: true, directives: (random) => `output-tokens=${random.integer(8_000, 10_000)} chunk-tokens=40 chunk-delay-ms=30` };
 
 const random = new SeededRandom(Number(process.env['TOKONE_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31)));
 
 /** Starts a load and waits until streams are under way. */
 async function streamsUnderWay(deployment: Deployment, baseUrl: string): Promise<Load> {
-  const load = new Load({ random, clients: CLIENTS, keys: deployment.keys, shapes: [LONG_STREAM, LONG_STREAM, WAITING_ANSWER, ...MIXED] });
+  const load = new Load({ random, clients: CLIENTS, keys: deployment.keys, shapes: [LONG_STREAM, OUTLIVING_STREAM, WAITING_ANSWER, ...MIXED] });
   load.start(baseUrl);
   await waitFor(() => load.endedCalls >= 20 && load.inFlight >= LEAST_IN_FLIGHT && load.calls.filter((call) => call.running && call.bytes > 0).length >= 10, { what: 'streams under way', deadlineMs: DEADLINE_MS, intervalMs: 5 });
   return load;

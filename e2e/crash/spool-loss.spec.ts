@@ -48,7 +48,7 @@ describe('after a kill -9 under load', () => {
   it.each([1, 40, 700])('a spool whose last %i bytes are missing is cut at its last whole record, with an alarm, and everything before it counts', async (bytes) => {
     const load = new Load({ random, clients: CLIENTS, keys: deployment.keys, shapes: [ENDURING_STREAM] });
     load.start(deployment.running.addresses.baseUrl);
-    await waitFor(() => load.calls.filter((call) => call.running && call.bytes > 2_000).length >= LEAST_IN_FLIGHT, { what: 'streams under way', deadlineMs: DEADLINE_MS, intervalMs: 5 });
+    await waitFor(() => load.calls.filter((call) => call.running && call.bytes > 2_000).length >= CLIENTS, { what: 'streams under way', deadlineMs: DEADLINE_MS, intervalMs: 5 });
     const ended = load.endedCalls;
     await deployment.running.kill();
     deployment.process = undefined;
