@@ -113,7 +113,7 @@ describe('the first calls of the quick start', () => {
 async function installOpenai(): Promise<string> {
   const python = join(folder.path, 'venv/bin/python');
   try {
-    await run('python3', ['-m', 'venv', 'venv'], { cwd: folder.path, timeout: 60_000 });
+    await run('python3', ['-m', 'venv', 'venv'], { cwd: folder.path, timeout: INSTALL_TIMEOUT_MS });
     await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', 'openai'], { cwd: folder.path, timeout: INSTALL_TIMEOUT_MS });
   } catch (cause) {
     throw new Error('The openai package cannot be installed: that takes python3 with venv (Debian: apt-get install python3-venv) and a way to the package index.', { cause });
