@@ -19,7 +19,7 @@ const REPEATED_SHARE = 0.05;
 const ACCOUNTS = 1_000;
 const QUICK_ACCOUNTS = 100;
 const TOP_UP_USD = 10_000;
-const CYCLES = 3;
+const CYCLES = 2;
 /** The first events of new processes are not what they do in the long run. */
 const WARM_UP_SHARE = 0.1;
 const POSTING_DEADLINE_MS = 300_000;
