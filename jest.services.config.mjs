@@ -8,7 +8,7 @@ export default {
   ...integration,
   roots: ['<rootDir>/e2e'],
   testMatch: ['<rootDir>/e2e/**/*.spec.ts'],
-  // The start, the command and the folder of the one process: e2e/start-services.spec.ts and e2e/crash-services are their like.
+  // The start, the command and the folder of the one process: e2e/crash-services has their like.
   testPathIgnorePatterns: ['/node_modules/', ...standaloneOnly],
   // A deployment is more than a dozen processes, and each file starts its own.
   testTimeout: 300_000,
