@@ -4,7 +4,7 @@ import { base } from './jest.config.mjs';
 /** They kill one process in a moment that is chosen to the millisecond: jest.crash.config.mjs runs them, and nothing beside them. */
 export const crash = ['/e2e/crash\\.spec', '/e2e/crash/'];
 /** Specs of one shape alone: they start, stop and kill it. */
-export const standaloneOnly = ['/e2e/start\\.spec', '/e2e/start-failure\\.spec', '/e2e/upstream-choice\\.spec', ...crash];
+export const standaloneOnly = ['/e2e/start\\.spec', '/e2e/start-failure\\.spec', '/e2e/upstream-choice\\.spec', '/e2e/stalled-readers\\.spec', ...crash];
 export const servicesOnly = ['/e2e/crash-services/'];
 
 export default {
