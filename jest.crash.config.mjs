@@ -6,5 +6,4 @@ export default {
   roots: ['<rootDir>/e2e'],
   testMatch: ['<rootDir>/e2e/crash.spec.ts', '<rootDir>/e2e/crash/*.spec.ts'],
   testPathIgnorePatterns: ['/node_modules/'],
-  maxWorkers: 1,
 };

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { findNode24 } from './node24.mjs';
 import { workspaceRoot } from './workspace.mjs';
 
@@ -13,21 +13,20 @@ const exitGraceMs = 20_000;
 
 /**
  * @typedef {{ passed: number, failed: number, notes: string[] }} Count
- * @typedef {{ numPassedTests: number, numFailedTests: number, numPendingTests: number, numTodoTests: number, numRuntimeErrorTestSuites: number, numTotalTests: number, success: boolean }} JestResult
+ * @typedef {{ numPassedTests: number, numFailedTests: number, numPendingTests: number, numTodoTests: number, numRuntimeErrorTestSuites: number, numTotalTests: number, success: boolean, testResults?: JestFile[] }} JestResult
+ * @typedef {{ name: string, message: string, assertionResults: { fullName: string, status: string }[] }} JestFile
  */
 
 /**
- * @param {{ config: string, longestMs: number, env?: Record<string, string>, live?: boolean, paths?: string[] }} options a run
- *   that is not over after `longestMs` is ended; `live` shows Jest's own output as it comes, else it is returned; `paths`:
- *   only these, and what is below them
+ * @param {{ config: string, longestMs: number, env?: Record<string, string>, live?: boolean, paths?: string[], workers?: number }} options
+ *   a run that is not over after `longestMs` is ended; `live` shows Jest's own output as it comes, else it is returned;
+ *   `paths`: only these, and what is below them; `workers`: files that run at a time, one per core unless told
  * @returns {Promise<Count & { output: string }>}
  */
-export async function runJest({ config, longestMs, env = {}, live = false, paths = [] }) {
+export async function runJest({ config, longestMs, env = {}, live = false, paths = [], workers = oneEach() }) {
   const folder = mkdtempSync(join(tmpdir(), 'tokone-jest-'));
   const resultPath = join(folder, 'result.json');
   const cache = join(workspaceRoot, 'node_modules', '.cache', 'jest');
-  // Jest leaves one core to a watching developer; nobody watches here.
-  const workers = Math.min(availableParallelism(), mostWorkers);
   const command = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', 'node_modules/jest/bin/jest.js', '--ci', '--json'];
   const options = ['--config', config, '--outputFile', resultPath, '--cacheDirectory', cache, `--maxWorkers=${workers}`];
   try {
@@ -38,6 +37,11 @@ export async function runJest({ config, longestMs, env = {}, live = false, paths
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Jest leaves one core to a watching developer; nobody watches here. */
+function oneEach() {
+  return Math.min(availableParallelism(), mostWorkers);
 }
 
 /**
@@ -112,7 +116,7 @@ function readResult(path) {
  */
 export function countOf(result) {
   if (result === undefined) return { passed: 0, failed: 1, notes: ['Jest ended without a result.'] };
-  const notes = [];
+  const notes = (result.testResults ?? []).flatMap(failuresOf);
   const skipped = result.numPendingTests + result.numTodoTests;
   if (skipped > 0) notes.push(`${skipped} tests were skipped; a test runs or it is removed.`);
   if (result.numRuntimeErrorTestSuites > 0) notes.push(`${result.numRuntimeErrorTestSuites} suites could not run.`);
@@ -126,4 +130,14 @@ export function countOf(result) {
     notes.push('Jest reports a failure outside of the tests.');
   }
   return { passed: result.numPassedTests, failed, notes };
+}
+
+/**
+ * @param {JestFile} file
+ * @returns {string[]} a line for each failed test, and for a file that could not run
+ */
+function failuresOf({ name, message, assertionResults }) {
+  const path = relative(workspaceRoot, name);
+  if (assertionResults.length === 0 && message !== '') return [`FAILED  ${path}`];
+  return assertionResults.filter(({ status }) => status === 'failed').map(({ fullName }) => `FAILED  ${path}: ${fullName}`);
 }

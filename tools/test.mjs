@@ -34,8 +34,9 @@ async function runAll() {
     add(await check({ env }));
     if (await built()) {
       await integration(env, { config: 'jest.integration.config.mjs', name: 'tests on real parts' });
-      await integration(env, { config: 'jest.crash.config.mjs', name: 'kills of the one process' });
+      await integration(env, { config: 'jest.crash.config.mjs', name: 'kills of the one process', workers: 1 });
       await integration(env, { config: 'jest.services.config.mjs', name: 'tests of the separate services' });
+      await integration(env, { config: 'jest.crash-services.config.mjs', name: 'faults of the separate services', workers: 1 });
     }
   } finally {
     await reportLeftovers(before, folder);
@@ -55,11 +56,11 @@ async function built() {
 
 /**
  * @param {Record<string, string>} env
- * @param {{ config: string, name: string }} run
+ * @param {{ config: string, name: string, workers?: number }} run
  */
-async function integration(env, { config, name }) {
+async function integration(env, { config, name, workers }) {
   const startedMs = performance.now();
-  const result = await runJest({ config, longestMs: 40 * 60_000, env, live: true });
+  const result = await runJest({ config, longestMs: 40 * 60_000, env, live: true, workers });
   for (const note of result.notes) say(note);
   add(result);
   say(`${result.failed === 0 ? 'ok    ' : 'FAILED'}  ${name} (${secondsSince(startedMs)})`);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { readCharges } from '@tokone/events';
 import type { Pool } from '@tokone/persistence';
 import { waitFor } from '@tokone/testing';
@@ -25,6 +25,7 @@ beforeAll(async () => {
   deployment = await ServicesDeployment.create({ random, env: FEWER_PROCESSES });
   ends = new PipelineEnds(deployment.services.kafka);
 }, 400_000);
+afterEach(() => deployment?.endLoads());
 afterAll(async () => {
   process.stderr.write(`kill -9 around commits, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
   await deployment?.dispose();

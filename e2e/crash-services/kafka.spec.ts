@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@tokone/testing';
 import type { ClientCall } from '../crash/client-call.js';
 import { MIXED, QUICK } from '../crash/load.js';
@@ -26,6 +26,7 @@ beforeAll(async () => {
   deployment = await ServicesDeployment.create({ random, servers: { kafka: { proxied: true } }, env: { ...FEWER_PROCESSES, TOKONE_SPOOL_LIMIT_BYTES: String(SPOOL_LIMIT_BYTES) } });
   ends = new PipelineEnds(deployment.services.kafka);
 }, 400_000);
+afterEach(() => deployment?.endLoads());
 afterAll(async () => {
   process.stderr.write(`faults of Kafka, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
   await deployment?.dispose();

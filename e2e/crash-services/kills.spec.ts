@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ClientCall } from '../crash/client-call.js';
 import { LONG_STREAM, MIXED, QUICK } from '../crash/load.js';
 import { SeededRandom } from '../crash/seeded-random.js';
@@ -18,6 +18,7 @@ let deployment: ServicesDeployment;
 beforeAll(async () => {
   deployment = await ServicesDeployment.create({ random });
 }, 400_000);
+afterEach(() => deployment?.endLoads());
 afterAll(async () => {
   process.stderr.write(`kill -9 of services, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
   await deployment?.dispose();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { MIXED, QUICK } from '../crash/load.js';
 import type { Load } from '../crash/load.js';
 import { SeededRandom } from '../crash/seeded-random.js';
@@ -20,6 +20,7 @@ let deployment: ServicesDeployment;
 beforeAll(async () => {
   deployment = await ServicesDeployment.create({ random, servers: { kafka: {}, postgres: true }, env: UPSTREAM_SILENCE });
 }, 400_000);
+afterEach(() => deployment?.endLoads());
 afterAll(async () => {
   process.stderr.write(`servers and services that stand still, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
   await deployment?.dispose();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { partitionOf, readUsageRecorded, writeUsageRecorded } from '@tokone/events';
 import type { UsageRecorded } from '@tokone/events';
 import { CarefulProducer } from '@tokone/messaging';
@@ -24,6 +24,7 @@ beforeAll(async () => {
   deployment = await ServicesDeployment.create({ random, env: FEWER_PROCESSES });
   ends = new PipelineEnds(deployment.services.kafka);
 }, 400_000);
+afterEach(() => deployment?.endLoads());
 afterAll(async () => {
   process.stderr.write(`records that come twice or late, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
   await deployment?.dispose();

@@ -54,6 +54,7 @@ export class ServicesDeployment {
   readonly tenants: TenantKeys[] = [];
   readonly accountIds: string[] = [];
   private readonly unread = new Set<string>();
+  private readonly running = new Set<Load>();
 
   private constructor(
     private readonly ground: Ground,
@@ -90,14 +91,21 @@ export class ServicesDeployment {
   /** Clients that go on whatever happens; their calls are judged with all others. */
   startLoad(options: Partial<LoadOptions> & { clients: number }): Load {
     const load = new Load({ random: this.ground.random, keys: this.tenants, goesOn: true, ...options });
+    this.running.add(load);
     load.start(this.baseUrl);
     return load;
   }
 
   /** Nothing new is sent, and what runs is over. */
   async endLoad(load: Load): Promise<void> {
+    this.running.delete(load);
     await load.stop();
     this.calls.push(...load.calls);
+  }
+
+  /** What a test that failed left running would be in the way of the next one. */
+  async endLoads(): Promise<void> {
+    await Promise.all([...this.running].map((load) => this.endLoad(load)));
   }
 
   /** kill -9 of a service, and the wait until its supervisor has it serving again. Returns when it was dead, by the process's clock. */

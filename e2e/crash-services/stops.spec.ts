@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { ChildProgram, makeTemporaryFolder } from '@tokone/testing';
 import type { ClientCall } from '../crash/client-call.js';
 import { LONG_STREAM, Load, MIXED, QUICK } from '../crash/load.js';
@@ -20,6 +20,7 @@ let deployment: ServicesDeployment;
 beforeAll(async () => {
   deployment = await ServicesDeployment.create({ random, env: DRAIN });
 }, 400_000);
+afterEach(() => deployment?.endLoads());
 afterAll(async () => {
   process.stderr.write(`SIGTERM of services, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
   await deployment?.dispose();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { partitionOf } from '@tokone/events';
 import { MIXED, QUICK } from '../crash/load.js';
 import { SeededRandom } from '../crash/seeded-random.js';
@@ -15,6 +15,7 @@ beforeAll(async () => {
   deployment = await ServicesDeployment.create({ random, env: FEWER_PROCESSES, servers: { kafka: { brokers: 3 } } });
   ends = new PipelineEnds(deployment.services.kafka);
 }, 400_000);
+afterEach(() => deployment?.endLoads());
 afterAll(async () => {
   process.stderr.write(`one of three brokers, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
   await deployment?.dispose();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { processesOfFolder } from '../crash/left-behind.js';
 import { LONG_STREAM, MIXED, QUICK } from '../crash/load.js';
 import { SeededRandom } from '../crash/seeded-random.js';
@@ -12,6 +12,7 @@ let deployment: ServicesDeployment;
 beforeAll(async () => {
   deployment = await ServicesDeployment.create({ random, keepsData: true });
 }, 400_000);
+afterEach(() => deployment?.endLoads());
 afterAll(async () => {
   process.stderr.write(`SIGTERM of the deployment, seed ${random.seed}: ${JSON.stringify({ requests: deployment?.calls.length })}\n`);
   await deployment?.dispose();
