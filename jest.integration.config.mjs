@@ -4,8 +4,10 @@ import { base } from './jest.config.mjs';
 /** They kill one process in a moment that is chosen to the millisecond: jest.crash.config.mjs runs them, and nothing beside them. */
 export const crash = ['/e2e/crash\\.spec', '/e2e/crash/'];
 /** Specs of one shape alone: they start, stop and kill it. */
-export const standaloneOnly = ['/e2e/start\\.spec', '/e2e/start-failure\\.spec', '/e2e/upstream-choice\\.spec', '/e2e/stalled-readers\\.spec', ...crash];
-export const servicesOnly = ['/e2e/crash-services/'];
+export const standaloneOnly = ['/e2e/start\\.spec', '/e2e/start-failure\\.spec', ...crash];
+/** The same of the services: jest.crash-services.config.mjs runs them. */
+export const crashServices = ['/e2e/crash-services/'];
+export const servicesOnly = ['/e2e/start-services\\.spec', ...crashServices];
 
 export default {
   ...base,
@@ -14,6 +16,5 @@ export default {
   globalSetup: '<rootDir>/libs/testing/src/servers/jest-setup.mjs',
   globalTeardown: '<rootDir>/libs/testing/src/servers/jest-teardown.mjs',
   testPathIgnorePatterns: ['/node_modules/', ...servicesOnly, ...crash],
-  maxWorkers: 2,
   testTimeout: 120_000,
 };

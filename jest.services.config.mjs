@@ -1,5 +1,5 @@
 // The specs of the running product once more, against all services on real servers instead of one process.
-import integration, { standaloneOnly } from './jest.integration.config.mjs';
+import integration, { crashServices, standaloneOnly } from './jest.integration.config.mjs';
 
 // Jest's workers inherit it.
 process.env['TOKONE_TEST_SHAPE'] = 'services';
@@ -8,8 +8,7 @@ export default {
   ...integration,
   roots: ['<rootDir>/e2e'],
   testMatch: ['<rootDir>/e2e/**/*.spec.ts'],
-  // The start, the command and the folder of the one process: e2e/crash-services has their like.
-  testPathIgnorePatterns: ['/node_modules/', ...standaloneOnly],
+  testPathIgnorePatterns: ['/node_modules/', ...standaloneOnly, ...crashServices],
   // A deployment is more than a dozen processes, and each file starts its own.
   testTimeout: 300_000,
 };

@@ -2,7 +2,6 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SimulatorProcess, makeTemporaryFolder, readTruth, startProduct, waitFor } from '@tokone/testing';
 import type { Product, TemporaryFolder } from '@tokone/testing';
@@ -80,11 +79,11 @@ describe('the upstream of a group', () => {
 describe('the simulator', () => {
   it('is started again on its port when it ends by itself', async () => {
     const started = await start();
-    const note = join(folder.path, 'simulator.json');
-    const { url, token } = JSON.parse(await readFile(note, 'utf8')) as { url: string; token: string };
+    const { simulatorNotePath } = started;
+    const { url, token } = JSON.parse(await readFile(simulatorNotePath, 'utf8')) as { url: string; token: string };
     expect((await fetch(`${url}/shutdown`, { method: 'POST', headers: { 'x-shutdown-token': token } })).status).toBe(200);
     await waitFor(async () => (await call(started, 'openai')) === 200, { what: 'an answer from a new simulator', deadlineMs: 20_000, intervalMs: 100 });
-    expect(JSON.parse(await readFile(note, 'utf8'))).toEqual({ url, token: expect.not.stringMatching(token) });
+    expect(JSON.parse(await readFile(simulatorNotePath, 'utf8'))).toEqual({ url, token: expect.not.stringMatching(token) });
     expect(await started.stop()).toBe(0);
     await expect(fetch(`${url}/health`)).rejects.toThrow();
   });
@@ -98,7 +97,9 @@ describe('the simulator', () => {
     await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve));
     try {
       const url = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
-      await writeFile(join(folder.path, 'simulator.json'), JSON.stringify({ url, token: 'token-of-the-last-start' }));
+      const { simulatorNotePath } = await start();
+      await product?.stop();
+      await writeFile(simulatorNotePath, JSON.stringify({ url, token: 'token-of-the-last-start' }));
       const started = await start();
       expect(started.addresses.simulatorUrl).not.toBe(url);
       expect(await call(started, 'openai')).toBe(200);

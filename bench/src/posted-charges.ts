@@ -4,6 +4,8 @@ import type { Deployment } from './deployment.js';
 import type { SpoolTotals } from './spool-content.js';
 
 const POLL_MS = 50;
+/** A rule over a million rows, on a busy machine. */
+const CHECK_TIMEOUT_MS = 600_000;
 
 /** Charges that the ledger has posted, counted without reading them: each is one entry of a wallet. */
 export async function countPostings(view: LedgerView): Promise<number> {
@@ -25,7 +27,7 @@ export async function checkTotals({ view, databaseUrl }: Deployment, { totals, t
   for (const { nanoUsdByAccount } of totals) {
     for (const [accountId, nanoUsd] of Object.entries(nanoUsdByAccount)) expected.set(accountId, (expected.get(accountId) ?? 0n) + BigInt(nanoUsd));
   }
-  const faults = await findMoneyFaults({ databaseUrl, truth: [] });
+  const faults = await findMoneyFaults({ databaseUrl, truth: [], statementTimeoutMs: CHECK_TIMEOUT_MS });
   const events = totals.reduce((sum, { events: count }) => sum + count, 0);
   const { rows: counts } = await view.pool.query<{ rows: string; transfers: string }>("SELECT (SELECT count(*) FROM billing.usage)::text AS rows, (SELECT count(*) FROM account.transfers WHERE kind = 'charge')::text AS transfers");
   if (counts[0]?.rows !== String(events) || counts[0].transfers !== String(events)) faults.push(`${events} events came to ${counts[0]?.rows} usage rows and ${counts[0]?.transfers} transfers`);

@@ -26,6 +26,8 @@ export interface Product {
   readonly addresses: QuickstartAddresses;
   /** Where the gateway's spool has its segments. */
   readonly spoolFolder: string;
+  /** Where it notes which simulator is its own. */
+  readonly simulatorNotePath: string;
   /** One call of the operator's API. */
   manage(method: 'GET' | 'POST', path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }>;
   /** A new account with a balance and one key of a group. */

@@ -79,6 +79,10 @@ export class ServicesProcess implements Product {
     return join(this.dataFolder, 'services', 'gateway', 'spool');
   }
 
+  get simulatorNotePath(): string {
+    return join(this.dataFolder, 'services', 'simulator.json');
+  }
+
   /** The processes as they are now. */
   async services(): Promise<ServiceNote[]> {
     return JSON.parse(await readFile(join(this.dataFolder, 'services.json'), 'utf8')) as ServiceNote[];

@@ -67,6 +67,10 @@ export class StandaloneProcess implements Product {
     return join(this.dataFolder, 'spool');
   }
 
+  get simulatorNotePath(): string {
+    return join(this.dataFolder, 'simulator.json');
+  }
+
   manage(method: 'GET' | 'POST', path: string, body?: unknown): Promise<JsonAnswer> {
     return callManagement(this.dataFolder, { method, path, body });
   }
