@@ -7,7 +7,8 @@ const INTRODUCTION = `# Events
 Generated from \`libs/events/src/topics.ts\`; a test compares the two.
 
 Services tell each other of what happened through Kafka. Every message is JSON and carries an id, the version of its
-schema, a time and, where it is known, the trace context (W3C); id, schema and trace context stand in the headers, too.
+schema, a time and, where it is known, the trace context (W3C); but for \`usage.recorded\`, id, schema and trace context
+stand in the headers, too.
 Readers accept the version of a schema that is written and the one before it, so that services can be brought to a new
 version one after the other, readers first. Money is a decimal string of nano-USD. Delivery is at least once
 everywhere: whoever acts on an event does so once for each id.
@@ -40,7 +41,7 @@ function describeTopic(name: string, row: TopicRow): string {
     ['partitions', row.partitions],
     ['retention', `${row.retentionMs / 86_400_000} days`],
     ['key', row.key],
-    ['headers', row.headers.map((header) => `\`${header}\``).join(', ')],
+    ['headers', row.headers.map((header) => `\`${header}\``).join(', ') || 'none'],
     ['written by', row.producer],
     ['read by', row.consumers],
     ['schema', row.schemaVersion],

@@ -17,7 +17,7 @@ interface Bench {
   gate: Promise<void>;
 }
 
-function bench(limits: { batchSize?: number; lingerMs?: number } = {}): Bench {
+function bench(limits: { batchSize?: number; lingerMs?: number; turnstile?: Turnstile } = {}): Bench {
   const found: Omit<Bench, 'walk'> = { slices: [], handledTo: [], rooms: 0, troubles: [], failures: 0, gate: Promise.resolve() };
   const walk = new PartitionWalk(
     'topic/3',
@@ -32,7 +32,7 @@ function bench(limits: { batchSize?: number; lingerMs?: number } = {}): Bench {
       },
     },
     {
-      turnstile: new Turnstile(1),
+      turnstile: limits.turnstile ?? new Turnstile(1),
       random: () => 0,
       onTrouble: (trouble) => found.troubles.push(trouble),
       onHandled: (nextOffset) => found.handledTo.push(nextOffset),
@@ -94,6 +94,23 @@ describe('PartitionWalk', () => {
       ['handle', 2, 100],
     ]);
     expect(found.handledTo).toEqual([2n, 4n, 6n]);
+    await found.walk.end();
+  });
+
+  it('hands over in one batch all that came while it waited for its turn', async () => {
+    const turnstile = new Turnstile(1);
+    let leave = (): void => undefined;
+    const inside = turnstile.pass(() => new Promise<void>((resolve) => (leave = resolve)));
+    const found = bench({ turnstile });
+    found.walk.start(0n);
+    for (let offset = 0; offset < 3; offset++) {
+      found.walk.take(messages(offset, offset + 1), false);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    leave();
+    await inside;
+    await handled(found, 3n);
+    expect(found.slices.map((slice) => slice.messages.length)).toEqual([3]);
     await found.walk.end();
   });
 

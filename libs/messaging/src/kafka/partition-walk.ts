@@ -97,7 +97,7 @@ export class PartitionWalk {
   private async run(): Promise<void> {
     while (!this.ended) {
       await this.batchIsDue();
-      if (!this.ended) await this.handle(this.buffer.slice(0, this.consumer.batchSize));
+      if (!this.ended) await this.handleNext();
     }
   }
 
@@ -121,13 +121,18 @@ export class PartitionWalk {
     }, this.consumer.lingerMs);
   }
 
-  private async handle(messages: SliceMessage[]): Promise<void> {
-    const nextOffset = messages.at(-1)!.offset + 1n;
-    const slice: Slice = { partition: this.partition, messages, nextOffset };
+  /** The batch is cut when its turn comes, so that under load it holds all that came while others were handled; from then on it stays the same. */
+  private async handleNext(): Promise<void> {
+    let slice: Slice | undefined;
     for (let failures = 1; ; failures++) {
       try {
-        const handled = await this.parts.turnstile.pass(async () => !this.ended && (await this.consumer.handle(slice), true));
-        if (handled) this.settle(messages.length, nextOffset);
+        const handled = await this.parts.turnstile.pass(async () => {
+          if (this.ended) return undefined;
+          slice ??= this.cut();
+          await this.consumer.handle(slice);
+          return slice;
+        });
+        if (handled) this.settle(handled);
         return;
       } catch (cause) {
         const pauseMs = retryPauseMs(failures, this.parts.random);
@@ -139,8 +144,13 @@ export class PartitionWalk {
     }
   }
 
-  private settle(count: number, nextOffset: bigint): void {
-    this.buffer.splice(0, count);
+  private cut(): Slice {
+    const messages = this.buffer.slice(0, this.consumer.batchSize);
+    return { partition: this.partition, messages, nextOffset: messages.at(-1)!.offset + 1n };
+  }
+
+  private settle({ messages, nextOffset }: Slice): void {
+    this.buffer.splice(0, messages.length);
     this.parts.onHandled(nextOffset);
     if (!this.wasFull || this.buffer.length > (this.consumer.batchSize * FULL_BATCHES) / 2) return;
     this.wasFull = false;

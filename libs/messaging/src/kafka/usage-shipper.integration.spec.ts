@@ -62,7 +62,6 @@ describe('UsageShipper', () => {
     for (const message of messages) {
       const number = numberOf(message);
       expect(message).toMatchObject({ key: accountOf(number), partition: partitionOf(accountOf(number)), value: usageText(number, accountOf(number)) });
-      expect(message.headers).toEqual({ id: idOf(number), schema: '2' });
     }
     for (const account of range(0, 5).map(accountOf)) {
       const ofAccount = messages.filter(({ key }) => key === account).map(numberOf);
