@@ -80,7 +80,7 @@ describe('settings', () => {
   it('take lists with commas, of plain values and of base URLs', () => {
     const lists = { BROKERS: list('Brokers.'), URLS: baseUrls('Replicas.') };
     expect(readSettings(lists, { BROKERS: 'a:1, b:2,', URLS: 'http://a:1/,http://b:2' })).toEqual({ BROKERS: ['a:1', 'b:2'], URLS: ['http://a:1', 'http://b:2'] });
-    expect(() => readSettings(lists, { URLS: 'http://a' })).toThrow('BROKERS=undefined is not set');
+    expect(() => readSettings(lists, { URLS: 'http://a' })).toThrow('BROKERS is not set');
     expect(() => readSettings(lists, { BROKERS: 'a:1', URLS: 'http://a,b' })).toThrow('is not an http or https base URL');
   });
 
@@ -102,13 +102,14 @@ describe('settings', () => {
     const read = readSettings(secrets, { ONE: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c', TWO: two.toString('base64url') });
     expect(read).toEqual({ ONE: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c', TWO: two });
     expect(() => readSettings(secrets, { ONE: read.ONE, TWO: Buffer.alloc(32).toString('base64url') })).toThrow('32 random bytes');
-    expect(() => readSettings(secrets, { ONE: read.ONE })).toThrow('TWO=… is not set');
+    expect(() => readSettings(secrets, { ONE: read.ONE })).toThrow('TWO is not set');
   });
 
   it('take the address of a database, and never show it', () => {
     const databases = { DATABASE_URL: databaseUrl('Of the service.') };
     expect(readSettings(databases, { DATABASE_URL: 'postgres://a:b@h:1/d' })).toEqual({ DATABASE_URL: 'postgres://a:b@h:1/d' });
-    for (const value of [undefined, 'postgres://a:hunter2@h', 'mysql://a:hunter2@h/d', 'hunter2']) {
+    expect(() => readSettings(databases, {})).toThrow(/^DATABASE_URL is not the address of a database/);
+    for (const value of ['postgres://a:hunter2@h', 'mysql://a:hunter2@h/d', 'hunter2']) {
       expect(() => readSettings(databases, { DATABASE_URL: value })).toThrow(/^DATABASE_URL=… is not the address of a database/);
     }
   });

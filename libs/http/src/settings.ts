@@ -35,8 +35,8 @@ export function readSettings<Table extends SettingsTable>(
     try {
       values[name] = setting.read(text);
     } catch (error) {
-      const shown = setting.secret ? '…' : text;
-      sentences.push(`${name}=${shown} ${error instanceof Error ? error.message : 'cannot be read.'}`);
+      const shown = text === undefined ? name : `${name}=${setting.secret ? '…' : text}`;
+      sentences.push(`${shown} ${error instanceof Error ? error.message : 'cannot be read.'}`);
     }
   }
   if (sentences.length > 0) throw new SettingsError(sentences);

@@ -2,6 +2,8 @@ export { quoteForShell, readQuickstartKeys, writeQuickstartEnv } from './quickst
 export type { QuickstartEnv, QuickstartKeys } from './quickstart-env.js';
 export { writeReadyBlock } from './ready-block.js';
 export type { ReadyBlockInput } from './ready-block.js';
+export { runShape } from './run-shape.js';
+export type { RunningShape, ShapeDefinition, ShapeProcess } from './run-shape.js';
 export { readSecrets } from './secrets.js';
 export type { Secrets } from './secrets.js';
 export { KeptSimulator } from './simulator-process.js';

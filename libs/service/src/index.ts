@@ -14,4 +14,5 @@ export { runCommand } from './run-command.js';
 export type { CommandDefinition } from './run-command.js';
 export { runService } from './run-service.js';
 export type { RunningService, ServiceDefinition, ServiceWorld } from './run-service.js';
+export { writeStartFailure } from './start-failure.js';
 export { watchStopSignals, whenAborted } from './stop-signals.js';

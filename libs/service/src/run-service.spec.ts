@@ -66,7 +66,7 @@ describe('a service', () => {
   it('refuses to start without the secret, and with wrong settings, all in one go', async () => {
     const own = new OwnProcess({ SIZE: '11' });
     expect(await runService(definition(() => Promise.reject(new Error('never'))), own)).toBe(1);
-    expect(own.err.split('\n')).toEqual([expect.stringContaining('TOKONE_INTERNAL_SECRET=… is not set'), expect.stringContaining('SIZE=11 is not a whole number'), '']);
+    expect(own.err.split('\n')).toEqual([expect.stringContaining('TOKONE_INTERNAL_SECRET is not set'), expect.stringContaining('SIZE=11 is not a whole number'), '']);
   });
 
   it('lists its settings for --help', async () => {

@@ -1,9 +1,9 @@
-import { SettingsError, describeSettings, readSettings } from '@tokone/http';
+import { describeSettings, readSettings } from '@tokone/http';
 import type { Settings, SettingsTable } from '@tokone/http';
-import { StartupError } from '@tokone/persistence';
 import { createLogger } from '@tokone/telemetry';
 import type { LogLevel, Logger } from '@tokone/telemetry';
 import { OpenedParts } from './opened-parts.js';
+import { writeStartFailure } from './start-failure.js';
 import { watchStopSignals, whenAborted } from './stop-signals.js';
 
 export interface ServiceWorld {
@@ -53,9 +53,7 @@ export async function runService<Table extends CommonTable>(definition: ServiceD
   try {
     return await live(definition, own);
   } catch (error) {
-    const known = error instanceof StartupError || error instanceof SettingsError;
-    const text = known ? error.message : `${definition.name} could not start. This should not happen; please report it with these lines:\n${error instanceof Error ? error.stack : String(error)}`;
-    own.stderr.write(`${text}\n`);
+    own.stderr.write(`${writeStartFailure(error, definition.name)}\n`);
     return 1;
   }
 }
