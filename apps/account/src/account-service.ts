@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ACCOUNT_SCHEMA, AccountFeature, AccountModule, ChangePublication, LedgerFence, LedgerService, PostgresGatewayRegistry, accountInternal, databaseCheck } from '@tokone/account';
+import { ACCOUNT_SCHEMA, AccountFeature, AccountModule, ChangePublication, LedgerFence, LedgerService, PostedCursors, PostgresGatewayRegistry, accountInternal } from '@tokone/account';
 import type { RaiseAlarm } from '@tokone/account';
 import { GatewayTargets, HttpAdmissionPosts, HttpAdmissionView } from '@tokone/admission';
 import { HttpChargeStatements, HttpOutbox } from '@tokone/billing-client';
@@ -8,13 +8,15 @@ import type { Settings } from '@tokone/http';
 import { CarefulProducer, KafkaChangePublisher, KafkaChargeLog, KafkaConnection, Watermarks } from '@tokone/messaging';
 import { openDatabase, openPool } from '@tokone/persistence';
 import { Uuid7Source } from '@tokone/protocol';
-import { HealthChecks, HealthModule, ServiceListeners, internalModule, logAlarm } from '@tokone/service';
+import { HealthChecks, HealthModule, ServiceListeners, databaseCheck, internalAddress, internalModule, logAlarm, managementAddress } from '@tokone/service';
 import type { RunningService, ServiceWorld } from '@tokone/service';
 import type { SETTINGS } from './settings.js';
 
 type AccountSettings = Settings<typeof SETTINGS>;
 
 const STATEMENT_TIMEOUT_MS = 5_000;
+/** Below the deadline of a publication, so that it is the producer that gives up. */
+const SEND_DEADLINE_MS = 2_500;
 
 /** Keys, groups, upstreams, ledger, and the fence of admission. Any number of these may run. */
 export async function startAccount(settings: AccountSettings, world: ServiceWorld): Promise<RunningService> {
@@ -22,11 +24,11 @@ export async function startAccount(settings: AccountSettings, world: ServiceWorl
   const feature = await openFeature(settings, world);
   const { pool, raiseAlarm } = feature.parts;
   const connection = new KafkaConnection({ brokers: settings.KAFKA_BROKERS, clientId: `tokone-account-${randomUUID()}`, topicPrefix: settings.TOKONE_KAFKA_TOPIC_PREFIX, logger, now });
-  const billing = parts.add('billing client', new InternalClient({ baseUrls: settings.TOKONE_BILLING_URLS, secret: settings.TOKONE_INTERNAL_SECRET }), (client) => client.close());
+  const billing = parts.add('billing client', new InternalClient({ baseUrls: settings.TOKONE_BILLING_URLS, secret: settings.TOKONE_INTERNAL_SECRET, now: () => performance.now() }), (client) => client.close());
   const gateways = new PostgresGatewayRegistry(pool);
   const monotonicNow = (): number => performance.now();
   const targets = parts.add('gateway clients', new GatewayTargets({ list: () => gateways.live(), secret: settings.TOKONE_INTERNAL_SECRET, now: monotonicNow }), (opened) => opened.close());
-  const charges = new KafkaChargeLog({ connection, random: Math.random, onTrouble: ({ cause, ...trouble }) => logger.error({ ...trouble, cause: String(cause) }, 'charges could not be posted; it is tried again') });
+  const charges = new KafkaChargeLog({ connection, cursors: new PostedCursors(pool), random: Math.random, onTrouble: ({ cause, ...trouble }) => logger.error({ ...trouble, cause: String(cause) }, 'charges could not be posted; it is tried again') });
   const ledger = new LedgerService({ feature, charges, admission: new HttpAdmissionPosts({ targets, now: monotonicNow }), view: new HttpAdmissionView(targets) });
   await ledger.start();
   parts.add('ledger', ledger, (opened) => opened.stop());
@@ -37,11 +39,11 @@ export async function startAccount(settings: AccountSettings, world: ServiceWorl
   const statements = new HttpChargeStatements(billing);
   const management = await listeners.open({
     name: 'management listener',
-    address: { host: settings.MANAGEMENT_HOST, port: settings.MANAGEMENT_PORT },
-    modules: [AccountModule.with({ feature, ledger, operatorToken: settings.TOKONE_OPERATOR_TOKEN, explainCharge: (id) => statements.explain(id) }), HealthModule.with(new HealthChecks([databaseCheck(pool)]))],
+    address: managementAddress(settings),
+    modules: [AccountModule.with({ feature, ledger, operatorToken: settings.TOKONE_OPERATOR_TOKEN, explainCharge: (id) => statements.explain(id) }), HealthModule.with(new HealthChecks([databaseCheck(pool, 'account')]))],
   });
   const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...accountInternal({ feature, gateways, fence }) })];
-  const internal = await listeners.open({ name: 'internal listener', address: { host: settings.INTERNAL_HOST, port: settings.INTERNAL_PORT }, modules });
+  const internal = await listeners.open({ name: 'internal listener', address: internalAddress(settings), modules });
   return { address: `internal ${internal.url}, management ${management.url}` };
 }
 
@@ -56,7 +58,7 @@ async function openFeature(settings: AccountSettings, { parts, logger, now }: Se
 
 /** Readers of keys, groups and upstreams hear of changes at once. */
 function publishChanges({ parts: { pool } }: AccountFeature, connection: KafkaConnection, { parts, raiseAlarm }: Pick<ServiceWorld, 'parts'> & { raiseAlarm: RaiseAlarm }): void {
-  const publisher = new KafkaChangePublisher({ connection, producer: new CarefulProducer(connection) });
+  const publisher = new KafkaChangePublisher({ connection, producer: new CarefulProducer(connection, { sendDeadlineMs: SEND_DEADLINE_MS }) });
   const publication = new ChangePublication({ pool, publisher, raiseAlarm });
   publication.start();
   parts.add('account.changed', publication, async (running) => {

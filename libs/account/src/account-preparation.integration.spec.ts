@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openPool } from '@tokone/persistence';
 import type { Pool } from '@tokone/persistence';
+import { databaseCheck } from '@tokone/service';
 import { waitFor } from '@tokone/testing';
 import { prepareAccount } from './account-preparation.js';
 import { ACCOUNT_SCHEMA } from './account-schema.js';
 import { BalanceSweeper } from './balance-sweeper.js';
 import { ChangePublication } from './change-publication.js';
-import { databaseCheck } from './database-check.js';
 import { SERVICE_ROLE, startLedgerDatabase } from './fixtures/ledger-database.js';
 import type { LedgerDatabase } from './fixtures/ledger-database.js';
 import { PostgresGatewayRegistry } from './gateway-registry.js';
@@ -114,9 +114,9 @@ describe('the preparation', () => {
 
 describe('the check of the database', () => {
   it('finds nothing wrong with tables that answer, and says what is wrong without naming the server', async () => {
-    expect(await databaseCheck(ledger.pool).problem()).toBeUndefined();
+    expect(await databaseCheck(ledger.pool, 'account').problem()).toBeUndefined();
     await owner.query('REVOKE SELECT ON account.migrations FROM tokone_account');
-    expect(await databaseCheck(ledger.pool).problem()).toBe('PostgreSQL does not answer, or has no tables of the account service yet.');
+    expect(await databaseCheck(ledger.pool, 'account').problem()).toBe('PostgreSQL does not answer, or has no tables of the account service yet.');
     await owner.query('GRANT SELECT ON account.migrations TO tokone_account');
   });
 });

@@ -1,5 +1,6 @@
 import type { AccountChanged } from '@tokone/events';
 import { accountChangedSchema } from '@tokone/events';
+import { OneAtATime } from '@tokone/messaging';
 import { inTransaction } from '@tokone/persistence';
 import type { Pool } from '@tokone/persistence';
 import type { RaiseAlarm } from './account-alarm.js';
@@ -26,15 +27,19 @@ const CLAIM_ROWS = 500;
 
 /**
  * Account's outbox → `account.changed`. Any number of replicas share the rows: each claims what no other holds, and
- * deletes it after the acknowledgement, so an event may be published twice and is never lost. Owner: start and stop.
+ * deletes it after the acknowledgement, so an event may be published twice. Those that nobody took for ten minutes are
+ * dropped by the table itself: a cache is no older than that. Owner: start and stop.
  */
 export class ChangePublication {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private stopped = true;
   private failures = 0;
+  private readonly calls: OneAtATime;
 
-  constructor(private readonly parts: ChangePublicationParts) {}
+  constructor(private readonly parts: ChangePublicationParts) {
+    this.calls = new OneAtATime(parts.deadlineMs ?? DEADLINE_MS, 'the log took the changes');
+  }
 
   start(): void {
     if (!this.stopped) return;
@@ -75,23 +80,11 @@ export class ChangePublication {
     return inTransaction(this.parts.pool, async (client) => {
       const { rows } = await client.query<{ id: bigint; event: unknown }>(CLAIM, [CLAIM_ROWS]);
       if (rows.length === 0) return 0;
-      await this.withinDeadline(this.parts.publisher.publish(rows.map(({ event }) => accountChangedSchema.parse(event))));
+      const events = rows.map(({ event }) => accountChangedSchema.parse(event));
+      await this.calls.run(() => this.parts.publisher.publish(events));
       await client.query('DELETE FROM account.changes WHERE id = ANY ($1::bigint[])', [rows.map(({ id }) => id.toString())]);
       return rows.length;
     });
-  }
-
-  private async withinDeadline(published: Promise<void>): Promise<void> {
-    const { deadlineMs = DEADLINE_MS } = this.parts;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`the log did not take the changes within ${deadlineMs} ms`)), deadlineMs);
-    });
-    try {
-      await Promise.race([published, late]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }
 

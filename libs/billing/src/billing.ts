@@ -1,9 +1,10 @@
 import type { Consumption, EventLog } from '@tokone/messaging';
 import { openPool } from '@tokone/persistence';
 import type { Pool } from '@tokone/persistence';
+import { databaseCheck } from '@tokone/service';
 import type { HealthCheck } from '@tokone/service';
 import type { BillingLog } from './billing-log.js';
-import { checkBillingTables, migrateBilling } from './billing-schema.js';
+import { BILLING_SCHEMA, checkBillingTables, migrateBilling } from './billing-schema.js';
 import { ChargeOutbox } from './charge-outbox.js';
 import { ChargePublication } from './charge-publication.js';
 import type { ChargePublisher } from './charge-publication.js';
@@ -113,7 +114,7 @@ export class Billing {
 
   /** What must work before this process can be of use. */
   healthChecks(): HealthCheck[] {
-    return [{ name: 'PostgreSQL', problem: async () => void (await this.reportPool.query('SELECT 1')) }];
+    return [databaseCheck(this.reportPool, BILLING_SCHEMA)];
   }
 
   /** Finishes what runs and closes the connections. Whoever hands batches over, or reads the charge log, must have been stopped before. */

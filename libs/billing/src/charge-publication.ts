@@ -1,6 +1,6 @@
 import type { RatedCharge } from '@tokone/events';
+import { OneAtATime } from '@tokone/messaging';
 import type { ChargeOutbox, ChargeRow } from './charge-outbox.js';
-import { OneAtATime } from './deadline.js';
 import type { OutboxReader } from './outbox-reader.js';
 
 /** Writes charges to `charge.rated`. */

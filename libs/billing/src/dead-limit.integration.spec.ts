@@ -103,4 +103,12 @@ describe('the line goes on', () => {
     for (let time = 0; time < 5; time++) await consumer.handle(batch);
     expect(await state()).toEqual([30, 30, 30, 60n]);
   });
+
+  it('past a batch of which the database refuses everything, also when it comes again', async () => {
+    const batch = batchWith({ size: 30, refused: 30 });
+    await consumerWith(1_000).handle(batch);
+    expect(await state()).toEqual([0, 30, 0, 30n]);
+    await consumer.handle(batch);
+    expect([await state(), standstills()]).toEqual([[0, 30, 0, 30n], 0]);
+  });
 });

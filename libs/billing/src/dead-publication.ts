@@ -1,6 +1,6 @@
 import type { UsageDead } from '@tokone/events';
+import { OneAtATime } from '@tokone/messaging';
 import type { PoolClient } from '@tokone/persistence';
-import { OneAtATime } from './deadline.js';
 import { OutboxReader } from './outbox-reader.js';
 import type { OutboxParts } from './outbox-reader.js';
 

@@ -1,23 +1,15 @@
-import { Catch, Controller, Inject, UseFilters } from '@nestjs/common';
-import type { ExceptionFilter } from '@nestjs/common';
+import { Controller, Inject, UseFilters } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
+import { BatchErrorFilter } from '@tokone/messaging';
 import type { LogBatch } from '@tokone/messaging';
 import { UsageConsumer } from './usage-consumer.js';
 
 /** What the transport registers its batches under; the name of the topic. */
 export const USAGE_PATTERN = 'usage.recorded';
 
-/** Hands a failure on as it is: Nest would make an answer of it, and the log would take the batch for done. */
-@Catch()
-class FailureHandedOn implements ExceptionFilter {
-  catch(error: unknown): never {
-    throw error;
-  }
-}
-
 /** Batches of `usage.recorded` from a transport that hands over a whole `LogBatch`. Rejects when the batch is not stored. */
 @Controller()
-@UseFilters(FailureHandedOn)
+@UseFilters(BatchErrorFilter)
 export class UsageBatchController {
   constructor(@Inject(UsageConsumer) private readonly consumer: UsageConsumer) {}
 

@@ -10,7 +10,7 @@ import type { LocalPriceBook } from './price-book.js';
 import { priceIdsOf, sortBatch } from './usage-batch.js';
 import type { DeadRecord, UsageBatch } from './usage-batch.js';
 import type { UsageRow } from './usage-row.js';
-import { writeConflicts, writeDead, writeParked, writeRows } from './usage-writer.js';
+import { findDead, writeConflicts, writeDead, writeParked, writeRows } from './usage-writer.js';
 import type { WriteResult } from './usage-writer.js';
 
 export interface UsageConsumerParts {
@@ -135,7 +135,10 @@ async function write(client: PoolClient, { batch, mayDie }: BatchWork, insert: t
  */
 const halvesWriter = (mayDie: number): typeof writeRows => async (client, batch, rows) => {
   await client.query('LOCK TABLE billing.usage_rollup IN SHARE ROW EXCLUSIVE MODE');
-  const total: WriteResult = { inserted: 0, published: false, conflicts: [] };
+  const known = await findDead(client, batch.partition, rows.map(({ offset }) => offset));
+  // The cursor moves even when no row is left.
+  const total = await writeRows(client, batch, []);
+  let died = 0;
   const poison: DeadRecord[] = [];
   const pending: (readonly UsageRow[])[] = [rows];
   for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
@@ -147,9 +150,13 @@ const halvesWriter = (mayDie: number): typeof writeRows => async (client, batch,
     if (refusal === undefined) continue;
     const [only] = part;
     if (only === undefined) throw refusal;
-    if (part.length === 1) poison.push({ reason: refusal.message, raw: only.raw, offset: only.offset });
-    else pending.push(part.slice(part.length >> 1), part.slice(0, part.length >> 1));
-    if (poison.length > mayDie) throw tooManyDead(poison.length, mayDie, refusal);
+    if (part.length > 1) {
+      pending.push(part.slice(part.length >> 1), part.slice(0, part.length >> 1));
+      continue;
+    }
+    poison.push({ reason: refusal.message, raw: only.raw, offset: only.offset });
+    if (!known.has(only.offset)) died++;
+    if (died > mayDie) throw tooManyDead(died, mayDie, refusal);
   }
   batch.dead.push(...poison);
   const refused = new Set(poison.map(({ offset }) => offset));

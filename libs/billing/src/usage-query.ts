@@ -1,6 +1,6 @@
 import type { UsageQuery, UsageQueryRange, UsageReport, UsageSums } from '@tokone/billing-client';
+import { withDeadline } from '@tokone/messaging';
 import type { Pool } from '@tokone/persistence';
-import { withDeadline } from './deadline.js';
 import { ROLLUP_SUM_COLUMNS, USAGE_SUMS } from './usage-rollup.js';
 
 const DEADLINE_MS = 2_000;

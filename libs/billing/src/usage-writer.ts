@@ -40,13 +40,16 @@ const publish = (condition: string): string => `
 
 const COUNTS = `SELECT (SELECT count(*) FROM inserted)::int AS inserted, EXISTS (SELECT 1 FROM published) AS published`;
 
-/** The cursor never goes back. */
+/**
+ * The cursor is where this batch ended, even if that is behind where it stood: records that come again change nothing,
+ * whereas a cursor of another log that stayed ahead would pass over what nobody has seen.
+ */
 const WRITE_ROWS = `
   WITH ${NEW_ROWS}, published AS (${publish('rated_nano_usd > 0')}
   ), moved AS (
-    INSERT INTO billing.log_cursor AS c (log_partition, next_offset)
+    INSERT INTO billing.log_cursor (log_partition, next_offset)
     VALUES ($${USAGE_COLUMN_COUNT + 1}::text, $${USAGE_COLUMN_COUNT + 2}::bigint)
-    ON CONFLICT (log_partition) DO UPDATE SET next_offset = greatest(c.next_offset, excluded.next_offset)
+    ON CONFLICT (log_partition) DO UPDATE SET next_offset = excluded.next_offset
   )
   ${COUNTS}`;
 
@@ -116,6 +119,12 @@ export async function writeParked(client: PoolClient, partition: string, parked:
       partition,
     ],
   );
+}
+
+/** Which of these places of a partition are dead already, by offset. */
+export async function findDead(client: PoolClient, partition: string, offsets: readonly bigint[]): Promise<ReadonlySet<bigint>> {
+  const { rows } = await client.query<{ log_offset: bigint }>('SELECT log_offset FROM billing.dead WHERE log_partition = $1 AND log_offset = ANY($2::bigint[])', [partition, plainArray(offsets)]);
+  return new Set(rows.map(({ log_offset }) => BigInt(log_offset)));
 }
 
 /** @returns how many of them were not dead before. */

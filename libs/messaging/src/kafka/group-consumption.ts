@@ -7,6 +7,7 @@ import { retryPauseMs } from '../retry-pause.js';
 import { KafkaAdmin, type OffsetRange, type Offsets } from './kafka-admin.js';
 import type { KafkaConnection } from './kafka-connection.js';
 import { OffsetCommits } from './offset-commits.js';
+import { writePartitionName } from './partition-name.js';
 import { PartitionWalk, type SliceConsumer } from './partition-walk.js';
 import { atMost } from './patience.js';
 import { Turnstile } from './turnstile.js';
@@ -24,6 +25,8 @@ export interface GroupConsumptionOptions extends ConsumptionOptions {
   sessionTimeoutMs?: number;
   /** Handlers at once, each of another partition. */
   handlersAtOnce?: number;
+  /** A log that ends before the stored cursor for so long is taken for another log, and read from its beginning. */
+  otherLogAfterMs?: number;
 }
 
 const SESSION_TIMEOUT_MS = 10_000;
@@ -34,6 +37,17 @@ const FETCH_WAIT_MS = 100;
 const FETCH_BYTES = 4_194_304;
 const PARTITION_BYTES = 524_288;
 const LEAVE_DEADLINE_MS = 1_500;
+/** An election of leaders, after which a log may end earlier for a moment, is long over. */
+const OTHER_LOG_AFTER_MS = 30_000;
+
+/** What is known of a partition when it is to be placed. */
+interface FoundPartition {
+  partition: number;
+  /** Under which its cursor is stored. */
+  name: string;
+  cursor: bigint | undefined;
+  range: OffsetRange | undefined;
+}
 
 /** What holds for one assignment of partitions, until the next one. */
 interface Assignment {
@@ -47,6 +61,10 @@ interface Assignment {
  * A member of a consumer group. The cursor of each partition is the consumer's own: it is read at each assignment,
  * after whatever this process was still handling of it is done, and fetching begins there; what Kafka has stored for
  * the group only says to others how far it came. Whatever breaks, a client is thrown away and made anew.
+ *
+ * A cursor is of one log. Its name carries the cluster's id, so that none is applied to the log of another cluster; a
+ * log that ends before its cursor, and goes on doing so, is read from its beginning. Both hand over again what was
+ * handled before, which is right: whoever consumes does each thing once.
  *
  * Another member may get a partition while this one still handles a batch of it. Both then do the same work, of which
  * the consumer's store keeps one; neither moves a cursor that it has not stored.
@@ -173,48 +191,57 @@ export class GroupConsumption implements Consumption {
   /** Puts each partition where its cursor says and lets it run. Returns whether it came to that. */
   private async open(assignment: Assignment, partitions: readonly number[]): Promise<boolean> {
     await this.formerEnded;
-    const { topic, consumer } = this.options;
+    const { otherLogAfterMs = OTHER_LOG_AFTER_MS } = this.options;
     let left = partitions;
+    let waitedMs = 0;
     for (let failures = 1; left.length > 0; failures++) {
       if (!this.holds(assignment)) return false;
-      let doing: ConsumptionTrouble['doing'] = 'cursor';
+      const progress: { doing: ConsumptionTrouble['doing'] } = { doing: 'read' };
       try {
-        const cursors = await Promise.all(left.map((partition) => consumer.cursor(this.nameOf(partition))));
-        doing = 'read';
-        const ranges = await this.admin.ranges(topic);
+        const found = await this.look(left, progress);
         if (!this.holds(assignment)) return false;
-        left = left.filter((partition, index) => !this.place(assignment, { partition, cursor: cursors[index], range: ranges.get(partition) }));
-        if (left.length > 0) {
-          throw new Error(`${left.map((partition) => this.nameOf(partition)).join(', ')} ends before the stored cursor: it is not the log that the cursor is of.`);
-        }
+        const early = found.filter((each) => !this.place(assignment, each, waitedMs >= otherLogAfterMs));
+        left = early.map(({ partition }) => partition);
+        if (left.length > 0) throw new Error(`${early.map(({ name }) => name).join(', ')} ends before the stored cursor: it is not the log that the cursor is of.`);
       } catch (cause) {
         const pauseMs = retryPauseMs(failures, this.options.random);
-        this.tell({ doing, failures, pauseMs, cause });
+        this.tell({ doing: progress.doing, failures, pauseMs, cause });
         await this.rest(pauseMs);
+        waitedMs += pauseMs;
       }
     }
     return this.holds(assignment);
+  }
+
+  private async look(partitions: readonly number[], progress: { doing: ConsumptionTrouble['doing'] }): Promise<FoundPartition[]> {
+    const { topic, consumer } = this.options;
+    const clusterId = await this.admin.clusterId();
+    const names = partitions.map((partition) => writePartitionName({ clusterId, topic, partition }));
+    progress.doing = 'cursor';
+    const cursors = await Promise.all(names.map((name) => consumer.cursor(name)));
+    progress.doing = 'read';
+    const ranges = await this.admin.ranges(topic);
+    return partitions.map((partition, index) => ({ partition, name: names[index] ?? '', cursor: cursors[index], range: ranges.get(partition) }));
   }
 
   private holds(assignment: Assignment): boolean {
     return this.assignment === assignment && this.member === assignment.consumer;
   }
 
-  /** False: the log does not reach to the cursor. That passes after an election of leaders; else only a person knows better. */
-  private place(assignment: Assignment, found: { partition: number; cursor: bigint | undefined; range: OffsetRange | undefined }): boolean {
-    const { partition, cursor, range } = found;
+  /** False: the log does not reach to the cursor. That passes after an election of leaders; else it is another log. */
+  private place(assignment: Assignment, { partition, name, cursor, range }: FoundPartition, isOtherLog: boolean): boolean {
     const { topic } = this.options;
-    if (!range || (cursor !== undefined && cursor > range.high)) return false;
-    const position = cursor === undefined || cursor < range.low ? range.low : cursor;
-    if (cursor !== undefined && position !== cursor) {
-      const cause = new Error(`${this.nameOf(partition)} lost its records from ${cursor} to ${position} before they were read: its retention is too short.`);
-      this.tell({ doing: 'read', failures: 1, pauseMs: 0, cause });
-    }
-    const walk = new PartitionWalk(this.nameOf(partition), this.options.consumer, {
+    if (!range) return false;
+    const isBeyond = cursor !== undefined && cursor > range.high;
+    if (isBeyond && !isOtherLog) return false;
+    const position = cursor === undefined || cursor < range.low || isBeyond ? range.low : cursor;
+    if (isBeyond) this.tellOf(`${name} still ends at ${range.high}, before the stored cursor ${cursor}: it is another log under that name, and is read from its beginning.`);
+    else if (cursor !== undefined && position !== cursor) this.tellOf(`${name} lost its records from ${cursor} to ${position} before they were read: its retention is too short.`);
+    const walk = new PartitionWalk(name, this.options.consumer, {
       ...this.options,
       turnstile: this.turnstile,
       onHandled: (nextOffset) => this.assignment === assignment && this.commits.move(partition, nextOffset),
-      onRoom: () => this.assignment === assignment && assignment.consumer.resume([{ topic, partitions: [partition] }]),
+      onRoom: () => this.assignment === assignment && this.resume(assignment, partition),
     });
     assignment.walks.set(partition, walk);
     walk.start(position);
@@ -222,6 +249,14 @@ export class GroupConsumption implements Consumption {
     assignment.consumer.resume([{ topic, partitions: [partition] }]);
     this.commits.move(partition, position);
     return true;
+  }
+
+  private resume({ consumer }: Assignment, partition: number): void {
+    try {
+      consumer.resume([{ topic: this.options.topic, partitions: [partition] }]);
+    } catch {
+      // The client broke a moment ago, and says so itself: it is made anew, and begins at the cursor.
+    }
   }
 
   /** What was fetched. It is only taken here; the client goes on to fetch and to beat its heart meanwhile. */
@@ -242,6 +277,7 @@ export class GroupConsumption implements Consumption {
         return consumer.seek({ topic, partition, offset: `${expected}` });
       case 'gap':
         assignment.gaps.set(partition, expected);
+        this.tellOf(`${walk.partition} has no records from ${expected} to ${batch.firstOffset() ?? '?'}: it is looked at once more, then they are passed over.`);
         return this.reopen(assignment, partition, walk);
     }
   }
@@ -263,8 +299,9 @@ export class GroupConsumption implements Consumption {
     else await assignment?.consumer.commitOffsets(partitions.map((place) => ({ topic, ...place })));
   }
 
-  private nameOf(partition: number): string {
-    return `${this.options.topic}/${partition}`;
+  /** Something that is wrong with the log, and is not waited for. */
+  private tellOf(sentence: string): void {
+    this.tell({ doing: 'read', failures: 1, pauseMs: 0, cause: new Error(sentence) });
   }
 
   private tell(trouble: ConsumptionTrouble): void {

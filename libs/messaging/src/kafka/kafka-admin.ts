@@ -37,6 +37,11 @@ export class KafkaAdmin {
     return new Map(found.map(({ partition, low, high }) => [partition, { low: BigInt(low), high: BigInt(high) }]));
   }
 
+  /** Of the cluster that answers now; brokers that lost their disks come back under another one. */
+  async clusterId(): Promise<string> {
+    return (await this.use((admin) => admin.describeCluster())).clusterId;
+  }
+
   /** What the group has committed; a partition of which it has committed nothing is absent. */
   async committed(group: string, topic: string): Promise<Map<number, bigint>> {
     const found = await this.use((admin) => admin.fetchOffsets({ groupId: group, topics: [topic] }));

@@ -3,6 +3,7 @@ import type { AccountChangeFeed, AccountChangeListener, AccountChangeSubscriptio
 import { GroupConsumption } from './group-consumption.js';
 import { KafkaAdmin } from './kafka-admin.js';
 import type { KafkaLogOptions } from './kafka-event-log.js';
+import { partitionNumberOf } from './partition-name.js';
 import type { Slice } from './partition-walk.js';
 import { shared } from './patience.js';
 
@@ -36,7 +37,7 @@ export class KafkaChangeFeed implements AccountChangeFeed {
       consumer: {
         batchSize: EVENTS_PER_SLICE,
         lingerMs: 0,
-        cursor: async (partition) => told.get(partition) ?? (await ranges()).get(Number(partition.slice(topic.length + 1)))?.high,
+        cursor: async (partition) => told.get(partition) ?? (await ranges()).get(partitionNumberOf(partition))?.high,
         handle: async (slice) => {
           tell(listener, slice);
           told.set(slice.partition, slice.nextOffset);

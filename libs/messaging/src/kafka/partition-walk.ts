@@ -29,9 +29,9 @@ export interface SliceConsumer {
 export interface WalkParts extends ConsumptionOptions {
   /** Shared by all partitions of a consumption. */
   turnstile: Turnstile;
-  /** Everything before this offset is handled. */
+  /** Everything before this offset is handled. Does not throw. */
   onHandled(nextOffset: bigint): void;
-  /** The walk, which was full, takes messages again. */
+  /** The walk, which was full, takes messages again. Does not throw. */
   onRoom(): void;
 }
 
@@ -121,25 +121,28 @@ export class PartitionWalk {
     }, this.consumer.lingerMs);
   }
 
-  /** The batch is cut when its turn comes, so that under load it holds all that came while others were handled; from then on it stays the same. */
   private async handleNext(): Promise<void> {
+    const handled = await this.handleUntilDone();
+    if (handled) this.settle(handled);
+  }
+
+  /** The batch is cut when its turn comes, so that under load it holds all that came while others were handled; from then on it stays the same. Undefined: the walk ended before. */
+  private async handleUntilDone(): Promise<Slice | undefined> {
     let slice: Slice | undefined;
     for (let failures = 1; ; failures++) {
       try {
-        const handled = await this.parts.turnstile.pass(async () => {
+        return await this.parts.turnstile.pass(async () => {
           if (this.ended) return undefined;
           slice ??= this.cut();
           await this.consumer.handle(slice);
           return slice;
         });
-        if (handled) this.settle(handled);
-        return;
       } catch (cause) {
         const pauseMs = retryPauseMs(failures, this.parts.random);
         this.parts.onTrouble({ doing: 'handle', failures, pauseMs, cause });
-        if (this.ended) return;
+        if (this.ended) return undefined;
         await this.stopCall.pause(pauseMs);
-        if (this.ended) return;
+        if (this.ended) return undefined;
       }
     }
   }

@@ -62,7 +62,7 @@ async function setUp(admin: Admin, rows: readonly NamedRow[], replicationFactor:
     if (partitions.length === 0 || partitions.some(({ leader }) => leader < 0)) waiting.push(topic);
     else if (partitions.length !== row.partitions) {
       throw new TopicError(
-        `The Kafka topic ${topic} has ${partitions.length} partitions instead of ${row.partitions}. Choose another TOKONE_KAFKA_TOPIC_PREFIX, or delete the topic when nothing in it is needed any more.`,
+        `The Kafka topic ${topic} has ${partitions.length} partitions instead of ${row.partitions}. Choose another TOKONE_KAFKA_TOPIC_PREFIX, or delete the topic, and its rows of billing.log_cursor or account.log_cursor, when nothing in it is needed any more.`,
       );
     }
   }
