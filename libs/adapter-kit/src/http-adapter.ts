@@ -1,6 +1,6 @@
+import { AddressRing } from '@tokone/http';
 import type { UpstreamClient } from '@tokone/http';
 import type { Adapter, AnswerHandler, DispatchHead, RunningDispatch } from './adapter.js';
-import { AddressRing } from './address-ring.js';
 import { HttpDispatch } from './http-dispatch.js';
 
 export interface HttpAdapterOptions {

@@ -1,7 +1,6 @@
-import type { UpstreamExchange, UpstreamFailure, UpstreamHandler } from '@tokone/http';
+import type { AddressRing, UpstreamExchange, UpstreamFailure, UpstreamHandler } from '@tokone/http';
 import { traceparentOf } from '@tokone/protocol';
 import type { AdapterFailure, AnswerHandler, DispatchHead, RunningDispatch } from './adapter.js';
-import type { AddressRing } from './address-ring.js';
 import { DISPATCH_PATH, SIGN_OF_LIFE_MS, WHOLE, WIRE_HEADER, readAnswerHead, readFailure, writeDispatchHead } from './dispatch-wire.js';
 import { firstOf } from './headers.js';
 import type { HttpAdapterOptions } from './http-adapter.js';

@@ -63,7 +63,7 @@ describe('the internal routes of a gateway', () => {
   it('are closed without the secret, and to what is no posting', async () => {
     const call = { method: 'POST', path: '/internal/gateway/admission/post', body: { postings: [{ accountId: 'nobody' }] }, deadlineMs: 2_000, read: (json: unknown) => json } as const;
     for (const [secret, status] of [['another-secret-than-the-services-have', 401], [SECRET, 400]] as const) {
-      const client = parts.add('client', new InternalClient({ baseUrls: [url], secret }), (opened) => opened.close());
+      const client = parts.add('client', new InternalClient({ baseUrls: [url], secret, now: () => performance.now() }), (opened) => opened.close());
       await expect(client.call(call)).rejects.toMatchObject({ failure: 'refused', status });
     }
   });

@@ -51,7 +51,7 @@ export class GatewayTargets {
     this.listedAtMs = askedAtMs;
     for (const url of urls) {
       if (this.targets.has(url)) continue;
-      this.targets.set(url, { url, client: new InternalClient({ baseUrls: [url], secret: this.options.secret, connectionsPerReplica: 4 }), restUntilMs: 0 });
+      this.targets.set(url, { url, client: new InternalClient({ baseUrls: [url], secret: this.options.secret, connectionsPerReplica: 4, now: this.options.now }), restUntilMs: 0 });
     }
     for (const [url, target] of this.targets) {
       if (urls.has(url)) continue;

@@ -1,3 +1,4 @@
+export { AddressRing } from './address-ring.js';
 export type { UpstreamClient, UpstreamExchange, UpstreamFailure, UpstreamHandler, UpstreamRequest } from './upstream-client.js';
 export { UndiciUpstreamClient } from './undici-upstream-client.js';
 export type { UndiciUpstreamClientOptions } from './undici-upstream-client.js';

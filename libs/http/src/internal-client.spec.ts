@@ -26,7 +26,7 @@ async function closedPort(): Promise<string> {
 }
 
 function clientOf(...baseUrls: string[]): InternalClient {
-  const client = new InternalClient({ baseUrls, secret: 'secret-of-the-services' });
+  const client = new InternalClient({ baseUrls, secret: 'secret-of-the-services', now: () => performance.now() });
   opened.push(() => client.close());
   return client;
 }
@@ -78,6 +78,15 @@ describe('a call between services', () => {
     const silent = await serve(() => undefined);
     const half = await serve((_request, response) => void response.writeHead(200).write('{'));
     for (const url of [silent, half]) expect(await failureOf(clientOf(url).call({ ...call, deadlineMs: 200 }))).toMatchObject({ failure: 'timeout' });
+  });
+
+  it('goes to another replica when one is silent for its share of the deadline, and asks that one last for a while', async () => {
+    let asked = 0;
+    const frozen = await serve(() => void asked++);
+    const good = await serve((_request, response) => response.end('"good"'));
+    const client = clientOf(frozen, good);
+    for (let count = 0; count < 6; count++) expect(await client.call({ ...call, deadlineMs: 600 })).toBe('good');
+    expect(asked).toBe(1);
   });
 
   it('hands on what the service refused, without asking another one', async () => {

@@ -1,10 +1,13 @@
 import { Pool } from 'undici';
+import { AddressRing } from './address-ring.js';
 
 export interface InternalClientOptions {
   /** Addresses of the replicas of one service: `http://host:port`. At least one. */
   baseUrls: readonly string[];
   /** The shared secret of the deployment's services. */
   secret: string;
+  /** Milliseconds, monotonic. */
+  now: () => number;
   /** Most connections to one replica; default 64. Calls beyond wait, within their deadline. */
   connectionsPerReplica?: number;
 }
@@ -44,6 +47,11 @@ export class InternalCallError extends Error {
   }
 }
 
+interface Replica {
+  url: URL;
+  pool: Pool;
+}
+
 const DEFAULT_CONNECTIONS = 64;
 const CONNECT_TIMEOUT_MS = 1_000;
 const LARGEST_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -55,45 +63,59 @@ const LEAST_ATTEMPTS = 2;
 /**
  * Small JSON calls from one service to the replicas of another: connections are kept alive, every call has a deadline,
  * the replicas take turns. Every internal route may be repeated without harm, so a call whose replica cannot be
- * reached, or does not serve, goes to the next one, each tried once, a single one twice. Owner: close().
+ * reached, does not serve, or is silent for its share of the deadline, goes to the next one, each tried once, a single
+ * one twice. A replica that was not reached, or silent, is asked after the others for a while. Owner: close().
  */
 export class InternalClient {
-  private readonly replicas: { url: URL; pool: Pool }[];
-  private turn = 0;
+  private readonly replicas: ReadonlyMap<string, Replica>;
+  private readonly ring: AddressRing;
 
   constructor(private readonly options: InternalClientOptions) {
-    const connections = options.connectionsPerReplica ?? DEFAULT_CONNECTIONS;
-    this.replicas = options.baseUrls.map((text) => {
-      const url = new URL(text);
-      const pool = new Pool(url.origin, { connections, pipelining: 1, connect: { timeout: CONNECT_TIMEOUT_MS }, keepAliveTimeout: 30_000 });
-      return { url, pool };
-    });
-    if (this.replicas.length === 0) throw new RangeError('an internal client needs an address');
+    const { baseUrls, now, connectionsPerReplica: connections = DEFAULT_CONNECTIONS } = options;
+    if (baseUrls.length === 0) throw new RangeError('an internal client needs an address');
+    const open = (address: string): Replica => {
+      const url = new URL(address);
+      return { url, pool: new Pool(url.origin, { connections, pipelining: 1, connect: { timeout: CONNECT_TIMEOUT_MS }, keepAliveTimeout: 30_000 }) };
+    };
+    this.replicas = new Map(baseUrls.map((address) => [address, open(address)]));
+    this.ring = new AddressRing([...this.replicas.keys()], now);
   }
 
   /** @throws InternalCallError */
   async call<Answer>(call: InternalCall<Answer>): Promise<Answer> {
-    const deadline = AbortSignal.timeout(call.deadlineMs);
-    const first = this.turn++;
-    let failure: InternalCallError | undefined;
-    for (let offset = 0; offset < Math.max(this.replicas.length, LEAST_ATTEMPTS) && !deadline.aborted; offset++) {
-      const replica = this.replicas[(first + offset) % this.replicas.length];
-      if (replica === undefined) break;
-      try {
-        return await this.ask(replica, call, deadline);
-      } catch (error) {
-        failure = asCallError(error, deadline, call);
-        if (!isWorthAnother(failure)) throw failure;
-      }
+    const { now } = this.options;
+    const endsAtMs = now() + call.deadlineMs;
+    const order = this.ring.order();
+    const attempts = Math.max(order.length, LEAST_ATTEMPTS);
+    let failure = timedOut(call, undefined);
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const leftMs = endsAtMs - now();
+      if (leftMs < 1) break;
+      const address = order[attempt % order.length] as string;
+      const replicasLeft = Math.max(1, order.length - attempt);
+      const outcome = await this.attempt(address, call, Math.ceil(leftMs / replicasLeft));
+      if ('answer' in outcome) return outcome.answer;
+      failure = outcome.failure;
+      if (!isWorthAnother(failure)) throw failure;
+      if (failure.failure !== 'refused') this.ring.rest(address);
     }
-    throw failure ?? timedOut(call, undefined);
+    throw failure;
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.replicas.map(({ pool }) => pool.destroy()));
+    await Promise.all([...this.replicas.values()].map(({ pool }) => pool.destroy()));
   }
 
-  private async ask<Answer>({ url, pool }: { url: URL; pool: Pool }, call: InternalCall<Answer>, signal: AbortSignal): Promise<Answer> {
+  private async attempt<Answer>(address: string, call: InternalCall<Answer>, shareMs: number): Promise<{ answer: Answer } | { failure: InternalCallError }> {
+    const share = AbortSignal.timeout(shareMs);
+    try {
+      return { answer: await this.ask(this.replicas.get(address) as Replica, call, share) };
+    } catch (error) {
+      return { failure: asCallError(error, share, call) };
+    }
+  }
+
+  private async ask<Answer>({ url, pool }: Replica, call: InternalCall<Answer>, signal: AbortSignal): Promise<Answer> {
     const { statusCode, body } = await pool.request({
       method: call.method,
       path: url.pathname.replace(/\/+$/, '') + call.path,
@@ -146,9 +168,9 @@ function readError(text: string): { code?: string; message?: string } {
   }
 }
 
-function asCallError(error: unknown, deadline: AbortSignal, call: InternalCall<unknown>): InternalCallError {
+function asCallError(error: unknown, share: AbortSignal, call: InternalCall<unknown>): InternalCallError {
   if (error instanceof InternalCallError) return error;
-  if (deadline.aborted) return timedOut(call, error);
+  if (share.aborted) return timedOut(call, error);
   return new InternalCallError('unreachable', `${call.path} could not be asked: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
 }
 
@@ -157,5 +179,5 @@ function timedOut({ path, deadlineMs }: InternalCall<unknown>, cause: unknown): 
 }
 
 function isWorthAnother({ failure, status }: InternalCallError): boolean {
-  return failure === 'unreachable' || (failure === 'refused' && status !== undefined && NOT_SERVING.has(status));
+  return failure === 'unreachable' || failure === 'timeout' || (failure === 'refused' && status !== undefined && NOT_SERVING.has(status));
 }
