@@ -21,7 +21,7 @@ const exitGraceMs = 20_000;
  * @param {{ config: string, longestMs: number, env?: Record<string, string>, live?: boolean, paths?: string[], workers?: number }} options
  *   a run that is not over after `longestMs` is ended; `live` shows Jest's own output as it comes, else it is returned;
  *   `paths`: only these, and what is below them; `workers`: files that run at a time, one per core unless told
- * @returns {Promise<Count & { output: string }>}
+ * @returns {Promise<Count & { output: string }>} rejects when a signal stopped it: nothing else is to be run then
  */
 export async function runJest({ config, longestMs, env = {}, live = false, paths = [], workers = oneEach() }) {
   const folder = mkdtempSync(join(tmpdir(), 'tokone-jest-'));
@@ -30,7 +30,8 @@ export async function runJest({ config, longestMs, env = {}, live = false, paths
   const command = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', 'node_modules/jest/bin/jest.js', '--ci', '--json'];
   const options = ['--config', config, '--outputFile', resultPath, '--cacheDirectory', cache, `--maxWorkers=${workers}`];
   try {
-    const { output, hung } = await run([...command, ...options, ...paths], { env, live, resultPath, longestMs });
+    const { output, hung, stopped } = await run([...command, ...options, ...paths], { env, live, resultPath, longestMs });
+    if (stopped) throw new Error(hung);
     const count = countOf(readResult(resultPath));
     if (hung !== undefined) count.notes.push(hung);
     return { ...count, failed: count.failed + (hung === undefined ? 0 : 1), output };
@@ -47,7 +48,8 @@ function oneEach() {
 /**
  * @param {string[]} args
  * @param {{ env: Record<string, string>, live: boolean, resultPath: string, longestMs: number }} options
- * @returns {Promise<{ output: string, hung: string | undefined }>} `hung`: why the run had to be ended
+ * @returns {Promise<{ output: string, hung: string | undefined, stopped: boolean }>} `hung`: why the run had to be ended;
+ *   `stopped`: because somebody wanted it
  */
 function run(args, { env, live, resultPath, longestMs }) {
   return new Promise((resolve, reject) => {
@@ -63,7 +65,11 @@ function run(args, { env, live, resultPath, longestMs }) {
       hung = reason;
       endGroup(child.pid);
     };
-    const interrupt = (/** @type {NodeJS.Signals} */ name) => stop(`The tests were stopped by ${name}.`);
+    let stopped = false;
+    const interrupt = (/** @type {NodeJS.Signals} */ name) => {
+      stopped = true;
+      stop(`The tests were stopped by ${name}.`);
+    };
     for (const name of stopSignals) process.once(name, interrupt);
     const longest = setTimeout(stop, longestMs, `Jest was not done after ${longestMs / 60_000} minutes: a test runs for ever.`);
     const lingering = 'Jest did not exit after the last test: a test left a server, timer or child process open.';
@@ -84,7 +90,7 @@ function run(args, { env, live, resultPath, longestMs }) {
     });
     child.once('close', () => {
       settle();
-      resolve({ output, hung });
+      resolve({ output, hung, stopped });
     });
   });
 }

@@ -1,12 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { MIXED, QUICK } from '../crash/load.js';
-import type { Load } from '../crash/load.js';
+import type { Load, TenantKeys } from '../crash/load.js';
 import { SeededRandom } from '../crash/seeded-random.js';
 import type { ClientCall } from '../crash/client-call.js';
-import { standStill } from './process-state.js';
+import { findInexcusable } from './failed-calls.js';
+import { freezeProcess, standStill } from './process-state.js';
 import { CLEAN, ServicesDeployment } from './services-deployment.js';
 
 const CLIENTS = 16;
+const NEW_TENANTS = 6;
 /** The gateway gives an adapter five seconds more than a provider. */
 const UPSTREAM_SILENCE = { TOKONE_UPSTREAM_SILENCE_SECONDS: '5' };
 /** Longer than a member of a group may be silent, a statement may take, a request to Kafka may wait, and a gateway counts as alive. */
@@ -52,6 +54,23 @@ describe('SIGSTOP for longer than the patience of everybody, under load', () => 
     const unread = new Set(load.calls.filter(lost).map(({ plan }) => plan.tag));
     expect(unread.size).toBeGreaterThan(0);
     expect(await deployment.verdict(load, [{ ...outage, of: lost }], { unread })).toEqual(CLEAN);
+  }, 180_000);
+
+  it('of one account fails no request of tenants whom nobody has asked for yet', async () => {
+    const { processId } = await deployment.services.service('account-2');
+    await freezeProcess(processId);
+    try {
+      const keys: TenantKeys[] = [];
+      for (let tenant = 0; tenant < NEW_TENANTS; tenant++) keys.push(await deployment.addTenant());
+      const load = deployment.startLoad({ clients: NEW_TENANTS, keys, shapes: QUICK });
+      await deployment.served(load, 3 * NEW_TENANTS);
+      await deployment.endLoad(load);
+      expect(findInexcusable(load.calls, [])).toEqual([]);
+    } finally {
+      process.kill(processId, 'SIGCONT');
+    }
+    await deployment.settled();
+    expect(await deployment.findFaults()).toEqual([]);
   }, 180_000);
 
   it.each([

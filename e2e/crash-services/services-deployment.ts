@@ -183,6 +183,18 @@ export class ServicesDeployment {
     return [...faults, ...(await findFaults({ databaseUrl, accountIds, calls, evidence, unread, truth: await this.ground.simulator.truth() }))];
   }
 
+  /** A new account with a key of each group; its calls are judged like all others. */
+  async addTenant(): Promise<TenantKeys> {
+    const account = await this.services.manage('POST', '/api/v1/accounts', { name: 'crash' });
+    const accountId = String(account.body['id']);
+    await this.services.manage('POST', `/api/v1/accounts/${accountId}/top-ups`, { amount: TOP_UP_USD });
+    const issue = async (group: string) => String((await this.services.manage('POST', '/api/v1/keys', { account: accountId, group })).body['key']);
+    this.accountIds.push(accountId);
+    const keys = { openai: await issue('openai'), anthropic: await issue('anthropic'), gemini: await issue('gemini') };
+    this.tenants.push(keys);
+    return keys;
+  }
+
   async query<Answer>(ask: (pool: Pool) => Promise<Answer>): Promise<Answer> {
     const pool = openPool({ url: this.services.addresses.databaseUrl, poolSize: 2, statementTimeoutMs: 30_000, applicationName: 'crash evidence' });
     try {
@@ -225,15 +237,6 @@ export class ServicesDeployment {
     for (const [id, holdNanoUsd] of found.extended) extended.set(id, holdNanoUsd);
     for (const [id, outcome] of found.closed) if (!openOnly.has(id) && !partial.has(id)) closed.set(id, outcome);
     return found;
-  }
-
-  private async addTenant(): Promise<void> {
-    const account = await this.services.manage('POST', '/api/v1/accounts', { name: 'crash' });
-    const accountId = String(account.body['id']);
-    await this.services.manage('POST', `/api/v1/accounts/${accountId}/top-ups`, { amount: TOP_UP_USD });
-    const issue = async (group: string) => String((await this.services.manage('POST', '/api/v1/keys', { account: accountId, group })).body['key']);
-    this.accountIds.push(accountId);
-    this.tenants.push({ openai: await issue('openai'), anthropic: await issue('anthropic'), gemini: await issue('gemini') });
   }
 }
 

@@ -211,7 +211,8 @@ describe('a dispatch', () => {
       return body?.deref() === undefined;
     });
     request.destroy();
-  });
+    // Each collection looks at all of a test process's memory.
+  }, 30_000);
 });
 
 describe('bodies in memory', () => {
