@@ -91,6 +91,18 @@ describe('npm run start:services', () => {
     expect((await program.end('SIGTERM', 120_000)).code).toBe(0);
   }, 600_000);
 
+  it.each([
+    ['Redis', 'redis/redis/redis.log', async () => numberIn((await processesOn(dataFolder)).find((line) => /^\d+ redis-server /.test(line)))],
+    ['PostgreSQL', 'postgres/postgres/postgres.log', async () => numberIn(await readFile(join(dataFolder, 'services/postgres/postgres/cluster/postmaster.pid'), 'utf8'))],
+  ])('stops in order with status 1 when its own %s is killed, and says where its log is', async (title, log, find) => {
+    const program = started(npmStartServices({ env: env() }));
+    await program.printed(READY, START_MS);
+    process.kill(await find(), 'SIGKILL');
+    await waitFor(() => !program.running, { what: 'the end', deadlineMs: 120_000 });
+    expect((await program.exited).code).toBe(1);
+    expect(program.stderr).toContain(`${title} ended (SIGKILL), and TokOne stops, which cannot do without it. Its log is ${join(dataFolder, 'services', log)}.`);
+  }, 600_000);
+
   it('leaves nothing running when it is killed itself, and the next start goes on', async () => {
     const program = started(npmStartServices({ env: env() }));
     await program.printed(READY, START_MS);
@@ -119,6 +131,13 @@ describe('npm run start:services', () => {
     taken.close();
   }, 120_000);
 });
+
+/** The process id that a text begins with. */
+function numberIn(text: string | undefined): number {
+  const id = Number.parseInt(text ?? '', 10);
+  expect(id).toBeGreaterThan(1);
+  return id;
+}
 
 /** The process that started the services. */
 async function supervisorId(): Promise<number> {

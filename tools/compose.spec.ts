@@ -132,6 +132,15 @@ describe('deploy/nginx.conf', () => {
     expect(lines).toContain(directive);
   });
 
+  it('tells a client to come again where no gateway answers, and not where the request may have been processed', () => {
+    expect(lines).toContain('error_page 502 = @unavailable;');
+    expect(lines).toContain('error_page 504 = @unanswered;');
+    const directivesOf = (location: string): string[] => lines.slice(lines.indexOf(`location ${location} {`), lines.indexOf('}', lines.indexOf(`location ${location} {`)));
+    expect(directivesOf('@unavailable')).toEqual(expect.arrayContaining(['add_header Retry-After 2 always;', expect.stringMatching(/^return 503 /)]));
+    expect(directivesOf('@unanswered').filter((line) => /Retry-After/.test(line))).toEqual([]);
+    expect(directivesOf('@unanswered')).toContainEqual(expect.stringMatching(/^return 504 .*may have been processed/));
+  });
+
   it('logs no query, where a key may stand', () => {
     expect(lines.filter((line) => /\$(request|request_uri|args|query_string)\b/.test(line))).toEqual([]);
     expect(lines).toContain('error_log /dev/stderr crit;');

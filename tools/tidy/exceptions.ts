@@ -15,7 +15,6 @@ export const shownElsewhere: Readonly<Record<string, string>> = {
   'libs/gateway/src/usage.controller.ts': 'e2e/refusals.spec.ts',
   'libs/gateway/src/health.controller.ts': 'e2e/refusals.spec.ts',
   'libs/gateway/src/public-error.filter.ts': 'e2e/refusals.spec.ts',
-  'libs/gateway/src/status.controller.ts': 'e2e/bad-input.spec.ts',
   'libs/gateway/src/spool-identity.ts': 'e2e/crash/spool-loss.spec.ts',
   'libs/adapter-kit/src/adapter-service.ts': 'e2e/start-services.spec.ts',
   'libs/quickstart/src/simulator-process.ts': 'e2e/start.spec.ts',

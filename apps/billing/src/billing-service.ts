@@ -6,7 +6,7 @@ import type { Billing, BillingPublishers } from '@tokone/billing';
 import type { Settings } from '@tokone/http';
 import { CarefulProducer, EventLogTransport, KafkaChargePublisher, KafkaConnection, KafkaDeadPublisher, KafkaEventLog } from '@tokone/messaging';
 import { Uuid7Source } from '@tokone/protocol';
-import { HealthChecks, HealthModule, ServiceListeners, internalModule } from '@tokone/service';
+import { HealthChecks, HealthModule, ServiceListeners, internalAddress, internalModule, managementAddress } from '@tokone/service';
 import type { RunningService, ServiceWorld } from '@tokone/service';
 import type { SETTINGS } from './settings.js';
 
@@ -24,9 +24,9 @@ export async function startBilling(settings: Settings<typeof SETTINGS>, world: S
   billing.startPublishing(publishers);
   await startRating(billing, connection, world);
   const listeners = new ServiceListeners(parts);
-  const management = await listeners.open({ name: 'management listener', address: { host: settings.MANAGEMENT_HOST, port: settings.MANAGEMENT_PORT }, modules: [HealthModule.with(new HealthChecks(billing.healthChecks()))] });
+  const management = await listeners.open({ name: 'management listener', address: managementAddress(settings), modules: [HealthModule.with(new HealthChecks(billing.healthChecks()))] });
   const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...billingInternal(billing) })];
-  const internal = await listeners.open({ name: 'internal listener', address: { host: settings.INTERNAL_HOST, port: settings.INTERNAL_PORT }, modules });
+  const internal = await listeners.open({ name: 'internal listener', address: internalAddress(settings), modules });
   return { address: `internal ${internal.url}, management ${management.url}` };
 }
 

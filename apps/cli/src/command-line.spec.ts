@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { makeTemporaryFolder } from '@tokone/testing';
+import { chooseFreePorts, makeTemporaryFolder } from '@tokone/testing';
 import type { TemporaryFolder } from '@tokone/testing';
 import { runCommandLine } from './command-line.js';
 
@@ -87,6 +87,20 @@ describe('the command line', () => {
     expect((await run('account', 'list')).err).toContain('is not the TokOne of this data folder');
     answer = { status: 200, body: '<html>' };
     expect((await run('account', 'list')).err).toContain('does not answer as TokOne does');
+  });
+
+  it('goes on to another address of the note when one refuses the connection, and to none when a request was sent', async () => {
+    const { port } = server.address() as AddressInfo;
+    const note = (...urls: string[]) => writeFile(join(folder.path, 'operator.json'), JSON.stringify({ url: urls[0], otherUrls: urls.slice(1), token: 't' }));
+    const [one = 0, two = 0] = await chooseFreePorts(2);
+    await note(`http://127.0.0.1:${one}`, `http://127.0.0.1:${port}`);
+    expect(await run('account', 'top-up', ID, '5')).toMatchObject({ code: 0, err: '' });
+    answer = undefined;
+    await note(`http://127.0.0.1:${port}`, `http://127.0.0.1:${port}`);
+    expect((await run('account', 'top-up', ID, '5')).err).toContain('not known whether this was done');
+    expect(seen).toHaveLength(2);
+    await note(`http://127.0.0.1:${one}`, `http://127.0.0.1:${two}`);
+    expect((await run('account', 'list')).err).toContain(`TokOne does not answer at http://127.0.0.1:${one} or http://127.0.0.1:${two}.`);
   });
 
   it('repeats the sentence of a refusal', async () => {

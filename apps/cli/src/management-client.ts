@@ -14,7 +14,8 @@ export interface ManagementRequest {
   body?: object;
 }
 
-const noteSchema = z.object({ url: z.url(), token: z.string() });
+/** Between services any of several addresses serves. */
+const noteSchema = z.object({ url: z.url(), otherUrls: z.array(z.url()).default([]), token: z.string() });
 const errorSchema = z.object({ error: z.object({ message: z.string() }) });
 const DEADLINE_MS = 15_000;
 
@@ -38,30 +39,39 @@ export class ManagementClient {
 
   /** Throws a `CommandError` with the API's own sentence when it refuses, a `NoAnswerError` when it does not answer. */
   async call(request: ManagementRequest): Promise<unknown> {
-    const { status, text } = await this.send(request);
+    const { url, status, text } = await this.send(request);
     const answer = parseOrUndefined(text);
     if (status >= 200 && status < 300 && answer !== undefined) return answer;
-    if (status === 401) throw new CommandError(`What listens at ${this.note.url} is not the TokOne of this data folder. Start that one with npm start.`);
+    if (status === 401) throw new CommandError(`What listens at ${url} is not the TokOne of this data folder. Start that one with npm start.`);
     const refusal = errorSchema.safeParse(answer);
-    throw new CommandError(refusal.success ? refusal.data.error.message : `What listens at ${this.note.url} does not answer as TokOne does (status ${status}).`);
+    throw new CommandError(refusal.success ? refusal.data.error.message : `What listens at ${url} does not answer as TokOne does (status ${status}).`);
   }
 
-  private async send({ method, path, body }: ManagementRequest): Promise<{ status: number; text: string }> {
-    const { url, token } = this.note;
-    try {
-      const answer = await fetch(new URL(path, url), {
-        method,
-        headers: { authorization: `Bearer ${token}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-        redirect: 'manual',
-        signal: AbortSignal.timeout(DEADLINE_MS),
-      });
-      return { status: answer.status, text: await answer.text() };
-    } catch (cause) {
-      const { code } = ((cause as Error).cause ?? {}) as NodeJS.ErrnoException;
-      if (code === 'ECONNREFUSED') throw new CommandError(`TokOne does not answer at ${url}. Is it running? Start it with npm start, with the same TOKONE_DATA_DIR.`, { cause });
-      throw new NoAnswerError(`TokOne at ${url} gave no answer, so that it is not known whether this was done.`, { cause });
+  /** Only an address that refused the connection leads to the next one: what was sent is not sent twice. */
+  private async send(request: ManagementRequest): Promise<{ url: string; status: number; text: string }> {
+    const urls = [this.note.url, ...this.note.otherUrls];
+    let refusal: unknown;
+    for (const url of urls) {
+      try {
+        return { url, ...(await this.sendTo(url, request)) };
+      } catch (cause) {
+        const { code } = ((cause as Error).cause ?? {}) as NodeJS.ErrnoException;
+        if (code !== 'ECONNREFUSED') throw new NoAnswerError(`TokOne at ${url} gave no answer, so that it is not known whether this was done.`, { cause });
+        refusal = cause;
+      }
     }
+    throw new CommandError(`TokOne does not answer at ${urls.join(' or ')}. Is it running? Start it with npm start, with the same TOKONE_DATA_DIR.`, { cause: refusal });
+  }
+
+  private async sendTo(url: string, { method, path, body }: ManagementRequest): Promise<{ status: number; text: string }> {
+    const answer = await fetch(new URL(path, url), {
+      method,
+      headers: { authorization: `Bearer ${this.note.token}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      redirect: 'manual',
+      signal: AbortSignal.timeout(DEADLINE_MS),
+    });
+    return { status: answer.status, text: await answer.text() };
   }
 }
 

@@ -9,11 +9,12 @@ import { InternalClient, UndiciUpstreamClient } from '@tokone/http';
 import { KafkaChangeFeed, KafkaConnection } from '@tokone/messaging';
 import { StartupError } from '@tokone/persistence';
 import { Uuid7Source } from '@tokone/protocol';
-import { ServiceListeners, internalModule } from '@tokone/service';
+import { ServiceListeners, internalAddress, internalModule, managementAddress } from '@tokone/service';
 import type { RunningService, ServiceWorld } from '@tokone/service';
 import { Spool, SpoolError } from '@tokone/spool';
 import { openAdapters } from './adapters.js';
 import type { GatewayAdapters } from './adapters.js';
+import { readAnnouncedUrl } from './announced-url.js';
 import { passStart } from './passage.js';
 import type { GatewaySettings } from './settings.js';
 
@@ -37,13 +38,14 @@ interface OpenedGateway {
 /** The gateway as a service of its own. @throws StartupError with a sentence for the operator. */
 export async function startGateway(settings: GatewaySettings, world: ServiceWorld): Promise<RunningService> {
   const { logger, parts } = world;
+  const announcedUrl = readAnnouncedUrl(settings);
   const opened = await openGateway(settings, world);
   const { gateway, admission, spool, account, kafka, instanceId } = opened;
   const listeners = new ServiceListeners(parts);
-  const management = await listeners.open({ name: 'management listener', address: { host: settings.MANAGEMENT_HOST, port: settings.MANAGEMENT_PORT }, modules: [GatewayStatusModule.with(gateway, () => admission.outstanding())] });
+  const management = await listeners.open({ name: 'management listener', address: managementAddress(settings), modules: [GatewayStatusModule.with(gateway, () => admission.outstanding())] });
   const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...admissionInternal({ admission }) })];
-  const internal = await listeners.open({ name: 'internal listener', address: { host: settings.INTERNAL_HOST, port: settings.INTERNAL_PORT }, modules });
-  const identity = { gatewayId: spool.id, instanceId, url: settings.TOKONE_GATEWAY_URL ?? internal.url };
+  const internal = await listeners.open({ name: 'internal listener', address: internalAddress(settings), modules });
+  const identity = { gatewayId: spool.id, instanceId, url: announcedUrl ?? internal.url };
   const cursorPath = join(settings.TOKONE_SPOOL_DIR, 'shipped');
   const { replaced } = await passStart({ gateway, spool, account, kafka, identity, cursorPath }, world);
   await followChanges(opened, world);
@@ -63,8 +65,8 @@ export async function startGateway(settings: GatewaySettings, world: ServiceWorl
 async function openGateway(settings: GatewaySettings, { logger, parts, now }: ServiceWorld): Promise<OpenedGateway> {
   const monotonicNow = (): number => performance.now();
   const secret = settings.TOKONE_INTERNAL_SECRET;
-  const account = parts.add('account client', new InternalClient({ baseUrls: settings.TOKONE_ACCOUNT_URLS, secret }), (client) => client.close());
-  const billing = parts.add('billing client', new InternalClient({ baseUrls: settings.TOKONE_BILLING_URLS, secret }), (client) => client.close());
+  const account = parts.add('account client', new InternalClient({ baseUrls: settings.TOKONE_ACCOUNT_URLS, secret, now: () => performance.now() }), (client) => client.close());
+  const billing = parts.add('billing client', new InternalClient({ baseUrls: settings.TOKONE_BILLING_URLS, secret, now: () => performance.now() }), (client) => client.close());
   const client = parts.add('adapter connections', new UndiciUpstreamClient({ connectionsPerOrigin: CONNECTIONS_PER_ORIGIN, connectTimeoutMs: CONNECT_TIMEOUT_MS }), (pools) => pools.close());
   const upstreams = openAdapters(settings, { client, account, now: monotonicNow });
   const spool = parts.add('spool', await openSpool(settings, { logger, now }), (log) => log.close());

@@ -30,11 +30,14 @@ const LAST_SHIPMENT_MS = 10_000;
  */
 export async function passStart({ gateway, spool, account, kafka, identity, cursorPath }: PassageInput, { parts, logger, stop }: ServiceWorld): Promise<{ replaced: Promise<string> }> {
   const registry = new HttpGatewayRegistry(account);
+  const waitFor = (what: string): void => void (gateway.startWaitsFor = what);
   let tell: (reason: string) => void = () => undefined;
   const replaced = new Promise<string>((resolve) => (tell = resolve));
   const membership = new GatewayMembership({ registry, gateway: identity, logger, onReplaced: (reason) => tell(reason.message) });
+  waitFor('its place among the gateways');
   await parts.whileWanted(membership.join({ deadlineMs: JOIN_DEADLINE_MS, stop }).catch(refuseStart));
   parts.add('place among the gateways', membership, (opened) => opened.leave());
+  waitFor('the end of what a crash left open');
   await parts.whileWanted(gateway.recover());
   const producer = new CarefulProducer(kafka, { onUnconfirmed: (unconfirmed) => logger.warn({ ...unconfirmed }, 'Kafka acknowledged records that it had not stored; they are sent again') });
   const onTrouble = ({ cause, ...trouble }: { cause: unknown }): void => logger.error({ ...trouble, cause: String(cause) }, 'usage could not be shipped; it stays in the spool and is tried again');
@@ -43,8 +46,10 @@ export async function passStart({ gateway, spool, account, kafka, identity, curs
     await opened.caughtUp(LAST_SHIPMENT_MS).catch(() => logger.warn({}, 'not everything that the spool holds could be shipped; the next start does it'));
     await opened.stop();
   });
+  waitFor('Kafka, to take what the spool holds');
   await parts.whileWanted(shipper.caughtUp(PASSAGE_DEADLINE_MS));
-  await parts.whileWanted(passFence({ fence: registry, gateway: identity, logger, deadlineMs: PASSAGE_DEADLINE_MS, stop }));
+  waitFor('billing and the ledger, to charge what was left');
+  await parts.whileWanted(passFence({ fence: registry, gateway: identity, logger, deadlineMs: PASSAGE_DEADLINE_MS, onWait: waitFor, stop }));
   return { replaced };
 }
 

@@ -1,6 +1,6 @@
 import { baseUrl, baseUrls, choice, folder, integer, secretBytes, text } from '@tokone/http';
 import type { Setting, Settings } from '@tokone/http';
-import { KAFKA_SETTINGS, SERVICE_SETTINGS } from '@tokone/service';
+import { KAFKA_SETTINGS, LONGEST_DRAIN_SECONDS, SERVICE_SETTINGS } from '@tokone/service';
 
 /** Like `baseUrls`, but may be left out. */
 function adapterUrls(platform: string): Setting<readonly string[] | undefined> {
@@ -20,7 +20,7 @@ export const SETTINGS = {
   TOKONE_KEY_PEPPER: secretBytes('Keys are stored as HMAC under it; the same for account and gateway.'),
   TOKONE_ACCOUNT_URLS: baseUrls('Internal addresses of the account service, with commas in between.'),
   TOKONE_BILLING_URLS: baseUrls('Internal addresses of the billing service, with commas in between.'),
-  TOKONE_GATEWAY_URL: baseUrl('Address of the internal listener as the account service reaches it. Unset: host and port of the listener.'),
+  TOKONE_GATEWAY_URL: baseUrl('Address of the internal listener as the account service reaches it. Unset: host and port of the listener, which must not be 0.0.0.0 or :: then.'),
   TOKONE_ADAPTERS: choice('in-process: the gateway hosts the adapters itself, and calls the providers.', 'remote', ['remote', 'in-process']),
   TOKONE_OPENAI_ADAPTER_URLS: adapterUrls('openai'),
   TOKONE_ANTHROPIC_ADAPTER_URLS: adapterUrls('anthropic'),
@@ -29,7 +29,7 @@ export const SETTINGS = {
   TOKONE_REFERENCE_TOKENS: integer('Tokens held for each file or URL that a request refers to.', 20_000, { min: 0, max: 10_000_000 }),
   TOKONE_STALL_SECONDS: integer('A client that takes nothing of its answer for this long counts as gone.', 30, { min: 1, max: 3_600 }),
   TOKONE_UPSTREAM_SILENCE_SECONDS: integer('A provider that sends nothing for this long, before or within a streamed answer, has failed.', 120, { min: 1, max: 3_600 }),
-  TOKONE_DRAIN_SECONDS: integer('How long running answers may go on after SIGTERM.', 30, { min: 0, max: 50 }),
+  TOKONE_DRAIN_SECONDS: integer(`How long running answers may go on after SIGTERM; at most ${LONGEST_DRAIN_SECONDS}.`, 30, { min: 0, max: LONGEST_DRAIN_SECONDS }),
 } as const;
 
 export type GatewaySettings = Settings<typeof SETTINGS>;

@@ -2,7 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OpenedParts } from '@tokone/service';
 import { startKafka, startPostgres, startRedis } from '@tokone/testing';
-import type { Narrator } from './supervised-process.js';
+import type { OwnedServer } from '@tokone/testing';
+import type { Narrator } from './narrator.js';
 import type { SupervisorSettings } from './settings.js';
 
 export interface LocalServers {
@@ -10,6 +11,8 @@ export interface LocalServers {
   redisUrl: string;
   /** As an owner who may make roles. */
   databaseUrl: string;
+  /** Resolves with a sentence when one of those that were started here ends, which nobody starts again. */
+  ended: Promise<string>;
 }
 
 /** What a container holds goes with it; the data of these servers stays in the data folder. */
@@ -31,7 +34,17 @@ export async function openServers(settings: SupervisorSettings, world: { folder:
     place('redis').then((path) => startRedis({ folder: path, ...KEPT, ...(redisUrl !== undefined && { existing: redisUrl }) })).then((server) => parts.add('Redis', server, () => server.stop())),
     place('postgres').then((path) => startPostgres({ folder: path, ...(databaseUrl !== undefined && { existing: databaseUrl }) })).then((server) => parts.add('PostgreSQL', server, () => server.stop())),
   ]);
-  return { kafkaBrokers: kafka.addresses, redisUrl: redis.url, databaseUrl: postgres.url };
+  const ended = firstEnd([...kafka.brokers.map((broker) => ({ title: 'Kafka', server: broker })), { title: 'Redis', server: redis }, { title: 'PostgreSQL', server: postgres }]);
+  return { kafkaBrokers: kafka.addresses, redisUrl: redis.url, databaseUrl: postgres.url, ended };
+}
+
+/** Servers of somebody else have no end that could be seen. */
+export function firstEnd(servers: readonly { title: string; server: Pick<OwnedServer, 'exited' | 'logFile'> }[]): Promise<string> {
+  return new Promise((resolve) => {
+    for (const { title, server } of servers) {
+      void server.exited?.then(({ code, signal }) => resolve(`${title} ended (${signal ?? `status ${String(code)}`}), and TokOne stops, which cannot do without it. Its log is ${server.logFile ?? 'lost'}.`));
+    }
+  });
 }
 
 /** Unlike Promise.all it waits for the others when one fails, so that whatever was started can be ended. */

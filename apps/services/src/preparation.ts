@@ -3,8 +3,9 @@ import type { Platform } from '@tokone/protocol';
 import { readQuickstartKeys } from '@tokone/quickstart';
 import type { UpstreamTarget } from '@tokone/quickstart';
 import type { LocalServers } from './local-servers.js';
+import { variablesForNode } from './settings.js';
 import type { SupervisorSettings } from './settings.js';
-import { runCommand } from './supervised-process.js';
+import { runCommand } from './service-command.js';
 
 export interface PreparationInput {
   settings: SupervisorSettings;
@@ -36,6 +37,7 @@ export async function prepareDeployment({ settings, servers, secrets, passwords,
     KAFKA_BROKERS: servers.kafkaBrokers.join(','),
     TOKONE_KAFKA_TOPIC_PREFIX: settings.TOKONE_KAFKA_TOPIC_PREFIX,
     LOG_LEVEL: settings.LOG_LEVEL,
+    ...variablesForNode(settings),
     ...(settings.TOKONE_PRICES_FILE !== undefined && { TOKONE_PRICES_FILE: settings.TOKONE_PRICES_FILE }),
   });
   const output = await runCommand('init', {
@@ -44,6 +46,7 @@ export async function prepareDeployment({ settings, servers, secrets, passwords,
     TOKONE_SEALING_KEY: secrets.sealingKey.toString('base64url'),
     TOKONE_KEY_PREFIX: settings.TOKONE_KEY_PREFIX,
     LOG_LEVEL: settings.LOG_LEVEL,
+    ...variablesForNode(settings),
     ...Object.fromEntries(targets.flatMap(({ platform, baseUrl, credential }) => [
       [`TOKONE_${platform.toUpperCase()}_UPSTREAM_URL`, baseUrl],
       [`${platform.toUpperCase()}_API_KEY`, credential],

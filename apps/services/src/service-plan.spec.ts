@@ -48,6 +48,15 @@ describe('the plan of the services', () => {
     expect(holdersOf('sk-provider')).toEqual([]);
   });
 
+  it('gives every service what Node reads itself, and nothing else of the surroundings', async () => {
+    const given = { NODE_EXTRA_CA_CERTS: '/etc/own.pem', NODE_USE_SYSTEM_CA: '1', TZ: 'Asia/Tokyo' };
+    for (const { environment } of await plan({ ...given, NODE_OPTIONS: '--inspect', HTTPS_PROXY: 'http://proxy' })) {
+      expect(environment).toMatchObject(given);
+      for (const name of ['NODE_OPTIONS', 'HTTPS_PROXY']) expect(Object.keys(environment)).not.toContain(name);
+    }
+    for (const { environment } of await plan({})) expect(Object.keys(environment)).not.toContain('TZ');
+  });
+
   it('starts no adapter services where the gateway hosts them', async () => {
     const services = await plan({ TOKONE_ADAPTERS: 'in-process' });
     expect(services.map(({ name }) => name)).toEqual(['account-1', 'billing-1', 'gateway-1']);

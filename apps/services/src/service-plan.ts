@@ -1,4 +1,5 @@
 import type { Platform } from '@tokone/protocol';
+import { variablesForNode } from './settings.js';
 import type { SupervisorSettings } from './settings.js';
 
 /** In the order in which their adapters start. */
@@ -75,6 +76,7 @@ function planned({ settings, surroundings }: Plan, place: Place, own: Record<str
     KAFKA_BROKERS: surroundings.kafkaBrokers.join(','),
     TOKONE_KAFKA_TOPIC_PREFIX: settings.TOKONE_KAFKA_TOPIC_PREFIX,
     LOG_LEVEL: settings.LOG_LEVEL,
+    ...variablesForNode(settings),
     ...own,
   };
   return { app: place.app, name: place.name, internalUrl: urlOf(place), managementUrl: `http://127.0.0.1:${place.managementPort}`, environment };

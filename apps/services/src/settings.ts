@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { choice, folder, integer, optionalText, text } from '@tokone/http';
 import type { Settings } from '@tokone/http';
 import { UPSTREAM_SETTINGS } from '@tokone/quickstart';
+import { LONGEST_DRAIN_SECONDS } from '@tokone/service';
 import { LOG_LEVELS } from '@tokone/telemetry';
 
 /** In the repository, as npm start has it. */
@@ -25,10 +26,20 @@ export const SETTINGS = {
   TOKONE_PRICES_FILE: optionalText('JSON file of prices, in the form of libs/billing/src/price-seed.json.'),
   TOKONE_STALL_SECONDS: integer('A client that takes nothing of its answer for this long counts as gone.', 30, { min: 1, max: 3_600 }),
   TOKONE_UPSTREAM_SILENCE_SECONDS: integer('A provider that sends nothing for this long, before or within a streamed answer, has failed.', 120, { min: 1, max: 3_600 }),
-  TOKONE_DRAIN_SECONDS: integer('How long running answers may go on after SIGTERM or Ctrl-C.', 30, { min: 0, max: 50 }),
+  TOKONE_DRAIN_SECONDS: integer(`How long running answers may go on after SIGTERM or Ctrl-C; at most ${LONGEST_DRAIN_SECONDS}.`, 30, { min: 0, max: LONGEST_DRAIN_SECONDS }),
   TOKONE_SPOOL_STRICT: choice('yes: the end of an answer waits until its record is on disk.', 'no', ['no', 'yes']),
   TOKONE_SPOOL_LIMIT_BYTES: integer('While the spool is larger, because Kafka is away, new requests are refused.', 2_147_483_648, { min: 65_536, max: 1_099_511_627_776 }),
   LOG_LEVEL: choice('Least level of the JSON log lines on standard error.', 'warn', LOG_LEVELS),
+  NODE_EXTRA_CA_CERTS: optionalText('File of certificates that are trusted beside those that Node brings, as by a proxy or a database of your own. It goes on to every service, as the next two do; all other variables do not.'),
+  NODE_USE_SYSTEM_CA: optionalText('1: the certificates that this machine trusts are trusted, too.'),
+  TZ: optionalText('Time zone of the processes.'),
 } as const;
 
 export type SupervisorSettings = Settings<typeof SETTINGS>;
+
+/** What Node itself reads: as `npm start` has it from its surroundings, every process of ours has it here. */
+const READ_BY_NODE = ['NODE_EXTRA_CA_CERTS', 'NODE_USE_SYSTEM_CA', 'TZ'] as const;
+
+export function variablesForNode(settings: SupervisorSettings): Record<string, string> {
+  return Object.fromEntries(READ_BY_NODE.flatMap((name) => (settings[name] === undefined ? [] : [[name, settings[name]]])));
+}

@@ -1,56 +1,64 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { StartupError } from '@tokone/persistence';
+import type { Narrator } from './narrator.js';
+import { NODE_OPTIONS, mainOf } from './service-command.js';
 import type { PlannedService } from './service-plan.js';
+import { untilReady } from './service-readiness.js';
 
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 30_000;
-/** A service that ran so long before it ended is started again without a growing pause. */
-const STEADY_MS = 60_000;
-const READY_DEADLINE_MS = 90_000;
-/** kafkajs sets one timer with a negative time, which is harmless. */
-const NODE_OPTIONS = ['--disable-warning=TimeoutNegativeWarning'];
-
-/** What the person who watches is told. */
-export interface Narrator {
-  say(line: string): void;
+/** Milliseconds. */
+export interface SupervisionPace {
+  /** Before a service is started again; doubled each time that it ends soon. */
+  firstPauseMs: number;
+  longestPauseMs: number;
+  /** A service that ran so long before it ended is started again after the first pause. */
+  steadyMs: number;
+  /** While a service is not ready: how often it is said what it waits for. */
+  waitLineMs: number;
 }
 
-/** Path of the main that `npm run build` has made. */
-export function mainOf(app: string): string {
-  return fileURLToPath(new URL(`../../${app}/dist/main.js`, import.meta.url));
+export interface SupervisedProcessParts {
+  service: PlannedService;
+  narrator: Narrator;
+  /** The process is another one now, or none. */
+  changed: () => void;
+  /** Default: what `npm run build` has made of the service's app. */
+  main?: string;
+  pace?: Partial<SupervisionPace>;
 }
+
+const USUAL_PACE: SupervisionPace = { firstPauseMs: 500, longestPauseMs: 30_000, steadyMs: 60_000, waitLineMs: 30_000 };
 
 /**
  * One service as a process in a session of its own, so that Ctrl-C reaches only its supervisor, which stops all of
  * them in order. It holds the service's standard input as a lifeline: the service ends when this process does, however
- * it does. A service that ends by itself is started again, with pauses that grow while it keeps ending soon.
+ * it does. Once it was ready, a service that ends by itself is started again, with pauses that grow while it keeps
+ * ending soon. However long one needs to become ready, it is waited for while it lives: what a crash left may be much.
  */
 export class SupervisedProcess {
+  readonly service: PlannedService;
+  private readonly pace: SupervisionPace;
   private child: ChildProcess | undefined;
   private timer: NodeJS.Timeout | undefined;
   private stopping = false;
-  private pauseMs = FIRST_PAUSE_MS;
+  private pauseMs: number;
   private startedAtMs = 0;
 
-  constructor(
-    readonly service: PlannedService,
-    private readonly narrator: Narrator,
-    /** The process is another one now, or none. */
-    private readonly changed: () => void,
-  ) {}
-
-  get processId(): number | undefined {
-    return this.child?.exitCode === null && this.child.signalCode === null ? this.child.pid : undefined;
+  constructor(private readonly parts: SupervisedProcessParts) {
+    this.service = parts.service;
+    this.pace = { ...USUAL_PACE, ...parts.pace };
+    this.pauseMs = this.pace.firstPauseMs;
   }
 
-  /** Resolves with what the service says behind "is ready:". @throws StartupError when it ends before. */
+  get processId(): number | undefined {
+    return this.child !== undefined && !hasEnded(this.child) ? this.child.pid : undefined;
+  }
+
+  /** Resolves with what the service says behind "is ready:". @throws StartupError when it ends before: it is not started again then. */
   async start(): Promise<string> {
     const child = this.spawn();
+    const address = await this.untilReady(child);
     this.watch(child);
-    return readiness(child, this.service.name);
+    return address;
   }
 
   /** SIGTERM, and SIGKILL when it has not ended in time. */
@@ -58,11 +66,11 @@ export class SupervisedProcess {
     this.stopping = true;
     clearTimeout(this.timer);
     const { child } = this;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || hasEnded(child)) return;
     const ended = new Promise((resolve) => child.once('close', resolve));
     child.kill('SIGTERM');
     const late = setTimeout(() => {
-      this.narrator.say(`${this.service.name} did not stop within ${graceMs / 1000} s and is ended now.`);
+      this.parts.narrator.say(`${this.service.name} did not stop within ${graceMs / 1000} s and is ended now.`);
       child.kill('SIGKILL');
     }, graceMs);
     await ended;
@@ -70,66 +78,48 @@ export class SupervisedProcess {
   }
 
   private spawn(): ChildProcess {
-    const { app, environment } = this.service;
+    const { environment, app } = this.service;
     this.startedAtMs = performance.now();
-    const child = spawn(process.execPath, [...NODE_OPTIONS, mainOf(app)], { detached: true, stdio: ['pipe', 'pipe', 'inherit'], env: { ...environment } });
+    const child = spawn(process.execPath, [...NODE_OPTIONS, this.parts.main ?? mainOf(app)], { detached: true, stdio: ['pipe', 'pipe', 'inherit'], env: { ...environment } });
     // Writing to a lifeline that broke is nobody's concern.
     child.stdin.on('error', () => undefined);
+    child.once('error', () => undefined);
+    child.once('close', () => this.parts.changed());
     this.child = child;
-    this.changed();
+    this.parts.changed();
     return child;
   }
 
-  private watch(child: ChildProcess): void {
-    child.once('error', () => undefined);
-    child.once('close', (code, signal) => {
-      this.changed();
-      if (this.stopping) return;
-      if (performance.now() - this.startedAtMs > STEADY_MS) this.pauseMs = FIRST_PAUSE_MS;
-      this.narrator.say(`${this.service.name} ended (${signal ?? `status ${String(code)}`}); it is started again in ${this.pauseMs / 1000} s.`);
-      this.timer = setTimeout(() => this.restart(), this.pauseMs);
-      this.pauseMs = Math.min(2 * this.pauseMs, LONGEST_PAUSE_MS);
-    });
+  private untilReady(child: ChildProcess): Promise<string> {
+    const { service, parts, pace } = this;
+    return untilReady(child, { service, narrator: parts.narrator, waitLineMs: pace.waitLineMs });
   }
 
-  private restart(): void {
+  private watch(child: ChildProcess): void {
+    if (hasEnded(child)) this.startLater(child.exitCode, child.signalCode);
+    else child.once('close', (code, signal) => this.startLater(code, signal));
+  }
+
+  private startLater(code: number | null, signal: NodeJS.Signals | null): void {
+    if (this.stopping) return;
+    const { firstPauseMs, longestPauseMs, steadyMs } = this.pace;
+    if (performance.now() - this.startedAtMs > steadyMs) this.pauseMs = firstPauseMs;
+    this.parts.narrator.say(`${this.service.name} ended (${signal ?? `status ${String(code)}`}); it is started again in ${this.pauseMs / 1000} s.`);
+    this.timer = setTimeout(() => this.startAgain(), this.pauseMs);
+    this.pauseMs = Math.min(2 * this.pauseMs, longestPauseMs);
+  }
+
+  private startAgain(): void {
     const child = this.spawn();
     this.watch(child);
-    readiness(child, this.service.name).then(
-      () => this.narrator.say(`${this.service.name} is ready again.`),
+    this.untilReady(child).then(
+      () => this.parts.narrator.say(`${this.service.name} is ready again.`),
       // It has ended, and that was said.
       () => undefined,
     );
   }
 }
 
-function readiness(child: ChildProcess, name: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const { stdout } = child;
-    if (stdout === null) return reject(new Error('a service without standard output'));
-    const lines = createInterface({ input: stdout });
-    const timer = setTimeout(() => fail(`did not become ready within ${READY_DEADLINE_MS / 1000} s`), READY_DEADLINE_MS);
-    const fail = (how: string): void => {
-      clearTimeout(timer);
-      reject(new StartupError(`${name} ${how}. The lines above say why.`));
-    };
-    lines.on('line', (line) => {
-      const [, address] = / is ready: (.*)$/.exec(line) ?? [];
-      if (address === undefined) return;
-      clearTimeout(timer);
-      resolve(address);
-    });
-    child.once('error', (error) => fail(`could not be started (${error.message})`));
-    child.once('close', (code, signal) => fail(`ended before it was ready (${signal ?? `status ${String(code)}`})`));
-  });
-}
-
-/** Runs a command of ours to its end; its standard output. @throws StartupError when it fails. */
-export async function runCommand(app: string, environment: Readonly<Record<string, string>>): Promise<string> {
-  const child = spawn(process.execPath, [...NODE_OPTIONS, mainOf(app)], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...environment } });
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-  const code = await new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
-  if (code !== 0) throw new StartupError(`${app} failed (status ${String(code)}). The lines above say why.`);
-  return output;
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }

@@ -1,24 +1,26 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { lockFolder } from '@tokone/persistence';
+import { StartupError, lockFolder } from '@tokone/persistence';
 import { KeptSimulator, readQuickstartKeys, readSecrets, upstreamTargets, writeQuickstartEnv } from '@tokone/quickstart';
 import type { QuickstartKeys, UpstreamTarget } from '@tokone/quickstart';
 import { OpenedParts, checkAddress, readFileIfThere, urlOf, writePrivateFile } from '@tokone/service';
 import { createLogger } from '@tokone/telemetry';
 import { chooseFreePort } from '@tokone/testing';
 import { openServers } from './local-servers.js';
+import type { Narrator } from './narrator.js';
 import { prepareDeployment } from './preparation.js';
 import { planServices } from './service-plan.js';
 import type { PlannedService } from './service-plan.js';
 import type { SupervisorSettings } from './settings.js';
 import { SupervisedProcess } from './supervised-process.js';
-import type { Narrator } from './supervised-process.js';
 
 export interface RunningDeployment {
   baseUrl: string;
   targets: readonly UpstreamTarget[];
   quickstart: QuickstartKeys;
+  /** Resolves with a sentence when a server that was started here has ended. */
+  failed: Promise<string>;
   /** Stops all services in order, then the servers. */
   stop(): Promise<void>;
 }
@@ -51,40 +53,49 @@ async function start(settings: SupervisorSettings, { parts, narrator, logger }: 
   const dataFolder = settings.TOKONE_DATA_DIR;
   const folder = join(dataFolder, 'services');
   parts.add('lock', await lockFolder(dataFolder), (held) => held.release());
-  await checkAddress(settings.HOST, settings.PORT);
+  await checkAddress({ host: settings.HOST, port: settings.PORT });
   await mkdir(folder, { recursive: true, mode: 0o755 });
   const secrets = { ...(await readSecrets(folder)), internal: await keptSecret(join(folder, 'internal-secret')) };
   const servers = await openServers(settings, { folder, parts, narrator });
+  const lost = servers.ended.then((sentence): never => {
+    throw new StartupError(sentence);
+  });
+  lost.catch(() => undefined);
+  const whileServed: Wait = (work) => parts.whileWanted(Promise.race([work, lost]));
   const simulator = parts.add('simulator', await KeptSimulator.start(folder, logger), (kept) => kept.stop());
   const targets = upstreamTargets(settings, simulator.url);
   const path = join(dataFolder, 'quickstart.env');
   const known = readQuickstartKeys((await readFileIfThere(path)) ?? '');
   const passwords = { account: await keptSecret(join(folder, 'account-password')), billing: await keptSecret(join(folder, 'billing-password')) };
   narrator.say('Preparing database and topics …');
-  const prepared = await parts.whileWanted(prepareDeployment({ settings, servers, secrets, passwords, targets, known }));
+  const prepared = await whileServed(prepareDeployment({ settings, servers, secrets, passwords, targets, known }));
   const plan = await planServices(settings, { servicesFolder: folder, kafkaBrokers: servers.kafkaBrokers, ...prepared.databases, secrets }, chooseFreePort);
   narrator.say(`Starting ${plan.length} services …`);
-  const processes = await startAll(plan, { parts, narrator, notePath: join(dataFolder, 'services.json') });
+  const processes = await startAll(plan, { parts, narrator, whileServed, notePath: join(dataFolder, 'services.json') });
   const baseUrl = publicUrlOf(settings, processes.gatewayAddress);
-  const account = plan.find(({ app }) => app === 'account');
+  const [url, ...otherUrls] = plan.filter(({ app }) => app === 'account').map(({ managementUrl }) => managementUrl);
   const notePath = join(dataFolder, 'operator.json');
-  await writePrivateFile(notePath, `${JSON.stringify({ url: account?.managementUrl, token: secrets.operatorToken })}\n`);
+  await writePrivateFile(notePath, `${JSON.stringify({ url, otherUrls, token: secrets.operatorToken })}\n`);
   // A note that stays would send the operator's token to whoever takes the port next.
   parts.add('operator.json', notePath, (note) => rm(note, { force: true }));
   const { keys, created } = prepared;
   await writePrivateFile(path, writeQuickstartEnv({ baseUrl, keys, simulatorUrl: simulator.url, ...servers }));
-  return { baseUrl, targets, quickstart: { path, keys, created }, stop: () => parts.close() };
+  return { baseUrl, targets, quickstart: { path, keys, created }, failed: servers.ended, stop: () => parts.close() };
 }
+
+/** The result of `work`, unless somebody asks to stop, or a server ends: services would wait for it in vain. */
+type Wait = <Result>(work: Promise<Result>) => Promise<Result>;
 
 interface StartAll {
   parts: OpenedParts;
   narrator: Narrator;
+  whileServed: Wait;
   /** Names, process ids and addresses, for who looks after single services. */
   notePath: string;
 }
 
 /** In the order of the plan, those of one app side by side; stopped in the reverse order. */
-async function startAll(plan: readonly PlannedService[], { parts, narrator, notePath }: StartAll): Promise<{ gatewayAddress: string }> {
+async function startAll(plan: readonly PlannedService[], { parts, narrator, whileServed, notePath }: StartAll): Promise<{ gatewayAddress: string }> {
   const running: SupervisedProcess[] = [];
   let writing: Promise<void> = Promise.resolve();
   const note = (): void => {
@@ -93,10 +104,10 @@ async function startAll(plan: readonly PlannedService[], { parts, narrator, note
   parts.add('services.json', notePath, (path) => writing.then(() => rm(path, { force: true })));
   let gatewayAddress = '';
   for (const tier of [['account', 'billing'], ['openai-adapter', 'anthropic-adapter', 'gemini-adapter'], ['gateway']]) {
-    const services = plan.filter(({ app }) => tier.includes(app)).map((service) => new SupervisedProcess(service, narrator, note));
+    const services = plan.filter(({ app }) => tier.includes(app)).map((service) => new SupervisedProcess({ service, narrator, changed: note }));
     running.push(...services);
     parts.add(tier.join(', '), services, () => Promise.all(services.map((service) => service.stop(STOP_GRACE_MS))));
-    const addresses = await parts.whileWanted(Promise.all(services.map((service) => service.start())));
+    const addresses = await whileServed(Promise.all(services.map((service) => service.start())));
     gatewayAddress = addresses.at(-1) ?? '';
   }
   return { gatewayAddress };

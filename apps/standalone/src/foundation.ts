@@ -18,7 +18,7 @@ export interface Foundation {
 export async function layFoundation(settings: StandaloneSettings, { logger, parts }: { logger: Logger; parts: OpenedParts }): Promise<Foundation> {
   const dataFolder = settings.TOKONE_DATA_DIR;
   const lock = parts.add('lock', await lockFolder(dataFolder), (held) => held.release());
-  await checkAddress(settings.HOST, settings.PORT);
+  await checkAddress({ host: settings.HOST, port: settings.PORT });
   const secrets = await readSecrets(dataFolder);
   const [database, simulator] = await bothOrThrow([
     startEmbeddedPostgres({ dataFolder, lock }).then((server) => parts.add('PostgreSQL', server, () => server.stop())),

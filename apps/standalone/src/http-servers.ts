@@ -57,7 +57,7 @@ export async function startPublicApi({ gateway, host, port, drainMs, parts }: Pu
   await adapter.getInstance().ready();
   if (!server) throw new Error('the framework made no server');
   const listening = server;
-  const takenPort = await listen(listening, host, port);
+  const takenPort = await listen(listening, { host, port });
   parts.add('public API', app, async () => {
     const closed = new Promise((resolve) => listening.close(resolve));
     listening.closeIdleConnections();

@@ -42,7 +42,7 @@ describe('settings of the standalone', () => {
     ['OPENAI_API_KEY', 'line\nbreak'],
     ['TOKONE_OPENAI_UPSTREAM_URL', 'api.openai.com'],
     ['TOKONE_GEMINI_UPSTREAM_URL', 'https://user:password@example.com'],
-    ['TOKONE_DRAIN_SECONDS', '51'],
+    ['TOKONE_DRAIN_SECONDS', '36'],
     ['TOKONE_SPOOL_STRICT', 'true'],
     ['TOKONE_PRICES_FILE', '/nowhere/prices.json'],
     ['LOG_LEVEL', 'loud'],

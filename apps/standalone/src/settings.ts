@@ -5,6 +5,7 @@ import type { PriceSeed } from '@tokone/billing';
 import { choice, folder, integer, text } from '@tokone/http';
 import type { Setting, Settings } from '@tokone/http';
 import { UPSTREAM_SETTINGS } from '@tokone/quickstart';
+import { LONGEST_DRAIN_SECONDS } from '@tokone/service';
 import { LOG_LEVELS } from '@tokone/telemetry';
 
 /** In the repository, whose .gitignore names it. */
@@ -40,7 +41,7 @@ export const SETTINGS = {
   TOKONE_PRICES_FILE: pricesFile,
   TOKONE_STALL_SECONDS: integer('A client that takes nothing of its answer for this long counts as gone.', 30, { min: 1, max: 3_600 }),
   TOKONE_UPSTREAM_SILENCE_SECONDS: integer('A provider that sends nothing for this long, before or within a streamed answer, has failed.', 120, { min: 1, max: 3_600 }),
-  TOKONE_DRAIN_SECONDS: integer('How long running answers may go on after SIGTERM or Ctrl-C.', 30, { min: 0, max: 50 }),
+  TOKONE_DRAIN_SECONDS: integer(`How long running answers may go on after SIGTERM or Ctrl-C; at most ${LONGEST_DRAIN_SECONDS}.`, 30, { min: 0, max: LONGEST_DRAIN_SECONDS }),
   TOKONE_SPOOL_STRICT: choice('yes: the end of an answer waits until its record is on disk, so that not even a power loss takes it.', 'no', ['no', 'yes']),
   LOG_LEVEL: choice('Least level of the JSON log lines on standard error.', 'warn', LOG_LEVELS),
 };

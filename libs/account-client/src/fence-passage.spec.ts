@@ -20,8 +20,10 @@ function fenceOf(answers: (FenceAnswer | Error)[]) {
 describe('the way through the fence', () => {
   it('is asked for until it is free, whatever fails on it', async () => {
     const { asked, options } = fenceOf([closed, new Error('no account service'), closed, { passed: true }]);
-    await passFence({ ...options, deadlineMs: 5_000, attemptMs: 77 });
+    const told: string[] = [];
+    await passFence({ ...options, deadlineMs: 5_000, attemptMs: 77, onWait: (waitingFor) => told.push(waitingFor) });
     expect(asked).toEqual([77, 77, 77, 77]);
+    expect(told).toEqual(['billing', 'the account service to answer', 'billing']);
   });
 
   it('ends at its deadline with what it waits for', async () => {

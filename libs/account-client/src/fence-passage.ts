@@ -12,6 +12,8 @@ export interface FencePassage {
   attemptMs?: number;
   /** Default 250 ms. */
   retryMs?: number;
+  /** Told what is waited for, as a part of a sentence, after each question. */
+  onWait?: (waitingFor: string) => void;
   /** Ends the wait. */
   stop?: AbortSignal;
 }
@@ -23,7 +25,7 @@ const RETRY_MS = 250;
  * Asks the fence again and again until the gateway has passed. Only then may it read a balance.
  * @throws when that takes longer than the deadline, with what was waited for, or the reason of `stop`.
  */
-export async function passFence({ fence, gateway, logger, deadlineMs, attemptMs = ATTEMPT_MS, retryMs = RETRY_MS, stop }: FencePassage): Promise<void> {
+export async function passFence({ fence, gateway, logger, deadlineMs, attemptMs = ATTEMPT_MS, retryMs = RETRY_MS, onWait, stop }: FencePassage): Promise<void> {
   const deadline = AbortSignal.timeout(deadlineMs);
   let obstacle = 'the account service';
   let cause: unknown;
@@ -37,6 +39,7 @@ export async function passFence({ fence, gateway, logger, deadlineMs, attemptMs 
       cause = error;
       obstacle = 'the account service to answer';
     }
+    onWait?.(obstacle);
     logger.warn({ waitingFor: obstacle, ...(cause !== undefined && { cause: String(cause) }) }, 'the gateway may not admit anyone yet');
     await delay(retryMs, undefined, stop && { signal: stop }).catch(() => undefined);
     stop?.throwIfAborted();

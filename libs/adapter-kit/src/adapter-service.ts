@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { HttpUpstreamDirectory } from '@tokone/account-client';
+import { HttpAccountDirectory, HttpUpstreamDirectory } from '@tokone/account-client';
 import { InternalClient, UndiciUpstreamClient, baseUrls, integer } from '@tokone/http';
 import { KafkaChangeFeed, KafkaConnection } from '@tokone/messaging';
-import { HealthChecks, HealthModule, InternalSecret, KAFKA_SETTINGS, SERVICE_SETTINGS, ServiceListeners } from '@tokone/service';
+import { HealthChecks, HealthModule, InternalSecret, KAFKA_SETTINGS, LONGEST_DRAIN_SECONDS, SERVICE_SETTINGS, ServiceListeners, internalAddress, managementAddress } from '@tokone/service';
 import type { ServiceDefinition } from '@tokone/service';
+import { accountCheck } from './account-check.js';
 import { AdapterFront } from './adapter-front.js';
 import { ProviderAdapter } from './provider-adapter.js';
 import type { Provider } from './provider.js';
@@ -15,7 +16,7 @@ export const ADAPTER_SETTINGS = {
   TOKONE_ACCOUNT_URLS: baseUrls('Internal addresses of the account service, with commas in between.'),
   TOKONE_BODY_LIMIT_BYTES: integer('Largest request body, as the gateway has it.', 33_554_432, { min: 1_024, max: 536_870_912 }),
   TOKONE_UPSTREAM_SILENCE_SECONDS: integer('A provider that sends nothing for this long, before or within a streamed answer, has failed.', 120, { min: 1, max: 3_600 }),
-  TOKONE_DRAIN_SECONDS: integer('How long running answers may go on after SIGTERM.', 30, { min: 0, max: 50 }),
+  TOKONE_DRAIN_SECONDS: integer(`How long running answers may go on after SIGTERM; at most ${LONGEST_DRAIN_SECONDS}.`, 30, { min: 0, max: LONGEST_DRAIN_SECONDS }),
 } as const;
 
 /** Until the head of an answer that is not streamed: a model may think for minutes. */
@@ -32,7 +33,7 @@ export function adapterService(provider: Provider): ServiceDefinition<typeof ADA
     settings: ADAPTER_SETTINGS,
     async start(settings, { logger, parts, now: wallClock }) {
       const now = (): number => performance.now();
-      const account = parts.add('account client', new InternalClient({ baseUrls: settings.TOKONE_ACCOUNT_URLS, secret: settings.TOKONE_INTERNAL_SECRET }), (client) => client.close());
+      const account = parts.add('account client', new InternalClient({ baseUrls: settings.TOKONE_ACCOUNT_URLS, secret: settings.TOKONE_INTERNAL_SECRET, now: () => performance.now() }), (client) => client.close());
       const client = parts.add('upstream connections', new UndiciUpstreamClient({ connectionsPerOrigin: CONNECTIONS_PER_ORIGIN, connectTimeoutMs: CONNECT_TIMEOUT_MS }), (opened) => opened.close());
       const silenceMs = settings.TOKONE_UPSTREAM_SILENCE_SECONDS * 1000;
       const adapter = new ProviderAdapter({ provider, client, now, upstreams: new HttpUpstreamDirectory(account), answerTimeoutMs: ANSWER_TIMEOUT_MS, streamTimeoutMs: silenceMs, idleTimeoutMs: silenceMs });
@@ -42,11 +43,11 @@ export function adapterService(provider: Provider): ServiceDefinition<typeof ADA
       parts.add('account.changed', following, (opened) => opened.stop());
       const front = new AdapterFront({ adapter, secret: new InternalSecret(settings.TOKONE_INTERNAL_SECRET), logger, bodyBytes: settings.TOKONE_BODY_LIMIT_BYTES, bufferedBodyBytes: BODIES_IN_MEMORY_BYTES });
       const listeners = new ServiceListeners(parts);
-      const health = [HealthModule.with(new HealthChecks([], () => ({ running: front.size })))];
-      const management = await listeners.open({ name: 'management listener', address: { host: settings.MANAGEMENT_HOST, port: settings.MANAGEMENT_PORT }, modules: health });
+      const health = [HealthModule.with(new HealthChecks([accountCheck(new HttpAccountDirectory(account))], () => ({ running: front.size })))];
+      const management = await listeners.open({ name: 'management listener', address: managementAddress(settings), modules: health });
       const internal = await listeners.open({
         name: 'internal listener',
-        address: { host: settings.INTERNAL_HOST, port: settings.INTERNAL_PORT },
+        address: internalAddress(settings),
         modules: [],
         server: (fallThrough) => front.createServer(fallThrough),
       });

@@ -27,6 +27,8 @@ export class Gateway {
   readonly running = new RunningExchanges();
   readonly groups: GroupCache;
   readonly authenticator: Authenticator;
+  /** While it starts: what its owner waits for, as a part of a sentence. */
+  startWaitsFor: string | undefined;
   private readonly keys: KeyCache;
   private readonly intake: InferenceIntake;
   private readonly refusals: RefusalRecord;
@@ -55,6 +57,15 @@ export class Gateway {
 
   get ready(): boolean {
     return this.state === 'open';
+  }
+
+  /** Part → a sentence that says why no request is taken. Empty when nothing is in the way. */
+  problems(): Record<string, string> {
+    return {
+      ...(this.state === 'starting' && { start: this.startWaitsFor === undefined ? 'The gateway starts.' : `The gateway waits for ${this.startWaitsFor}.` }),
+      ...(this.state === 'draining' && { stop: 'The gateway stops.' }),
+      ...(!this.ports.spool.accepting && { spool: 'Usage cannot be recorded: the spool has reached its limit, or its disk takes no more.' }),
+    };
   }
 
   /** The public HTTP server, not listening yet. */

@@ -28,18 +28,20 @@ export class StatusController {
     return { status: 'ok' };
   }
 
-  /** 503 while starting, draining, or unable to record usage. */
+  /** 503 while starting, draining, or unable to record usage, with a sentence for each. */
   @Get('/ready')
   ready(): Record<string, unknown> {
     const { held, settled, heldNanoUsd } = this.holds.read();
-    const recording = this.gateway.ports.spool.accepting;
+    const problems = this.gateway.problems();
+    const missing = Object.keys(problems).length > 0;
     const status = {
-      status: this.gateway.ready && recording ? 'ok' : 'not_ready',
+      status: missing ? 'not_ready' : 'ok',
+      ...(missing && { problems }),
       running: this.gateway.running.size,
-      recording,
+      recording: this.gateway.ports.spool.accepting,
       holds: { held, settled, heldNanoUsd: heldNanoUsd.toString() },
     };
-    if (status.status !== 'ok') throw new HttpException(status, 503);
+    if (missing) throw new HttpException(status, 503);
     return status;
   }
 }

@@ -23,7 +23,7 @@ async function stranger(): Promise<{ url: string; seen: IncomingHttpHeaders[] }>
     response.setHeader('x-lifeline-proof', String(request.headers['x-lifeline-proof']));
     response.end('{"status":"ok"}');
   });
-  const port = await listen(server, '127.0.0.1', 0);
+  const port = await listen(server, { host: '127.0.0.1', port: 0 });
   closers.push(() => new Promise((resolve) => server.close(resolve)));
   return { url: urlOf('127.0.0.1', port), seen };
 }

@@ -33,8 +33,9 @@ async function problemOf({ problem }: HealthCheck): Promise<string | undefined> 
   });
   try {
     return await Promise.race([problem(), late]);
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+  } catch {
+    // What a driver says may name hosts and users, and whoever asks need not prove who he is.
+    return 'It fails.';
   } finally {
     clearTimeout(timer);
   }

@@ -10,24 +10,32 @@ afterEach(() => new Promise((resolve) => (server ? server.close(resolve) : resol
 describe('listening', () => {
   it('says of a port in use which one, and how to choose another', async () => {
     server = createServer();
-    const port = await listen(server, '127.0.0.1', 0);
-    const refusal = await checkAddress('127.0.0.1', port).catch((error: unknown) => error);
+    const port = await listen(server, { host: '127.0.0.1', port: 0 });
+    const refusal = await checkAddress({ host: '127.0.0.1', port }).catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(StartupError);
     expect(String(refusal)).toContain(`Port ${port} on 127.0.0.1 is in use.`);
-    expect(String(refusal)).toContain('PORT=');
+    expect(String(refusal)).toContain('choose another port, as with PORT=');
+  });
+
+  it('names the settings of the listener that cannot have its address', async () => {
+    server = createServer();
+    const settings = { host: 'INTERNAL_HOST', port: 'INTERNAL_PORT' };
+    const port = await listen(server, { host: '127.0.0.1', port: 0 });
+    await expect(checkAddress({ host: '127.0.0.1', port, settings })).rejects.toThrow('as with INTERNAL_PORT=');
+    await expect(checkAddress({ host: '8.8.8.8', port, settings })).rejects.toThrow('INTERNAL_HOST=8.8.8.8 is no address of this machine.');
   });
 
   it.each(['256.1.1.1', '8.8.8.8', 'two words'])('says of %j that it is no address of this machine', async (host) => {
-    await expect(checkAddress(host, 0)).rejects.toThrow(`HOST=${host} is no address of this machine.`);
+    await expect(checkAddress({ host, port: 0 })).rejects.toThrow(`HOST=${host} is no address of this machine.`);
   });
 
   it('leaves an address free that it has looked at', async () => {
     server = createServer();
-    const port = await listen(server, '127.0.0.1', 0);
+    const port = await listen(server, { host: '127.0.0.1', port: 0 });
     await new Promise((resolve) => server?.close(resolve));
-    await checkAddress('127.0.0.1', port);
+    await checkAddress({ host: '127.0.0.1', port });
     server = createServer();
-    expect(await listen(server, '127.0.0.1', port)).toBe(port);
+    expect(await listen(server, { host: '127.0.0.1', port })).toBe(port);
   });
 
   it.each([

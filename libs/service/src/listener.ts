@@ -3,18 +3,27 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { StartupError } from '@tokone/persistence';
 
+/** Where to listen, and the settings that say so, for sentences to the operator. */
+export interface ListenerAddress {
+  host: string;
+  port: number;
+  /** Default: HOST and PORT. */
+  settings?: { host: string; port: string };
+}
+
 /** Listens, or says in a sentence why that is not possible. Returns the port. */
-export function listen(server: Server, host: string, port: number): Promise<number> {
+export function listen(server: Server, address: ListenerAddress): Promise<number> {
+  const { host, port } = address;
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, host, port)));
+    server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, address)));
     server.listen({ host, port, backlog: 4096 }, () => resolve((server.address() as AddressInfo).port));
   });
 }
 
 /** Finds out before anything is made what `listen` would refuse at the end of a start. */
-export async function checkAddress(host: string, port: number): Promise<void> {
+export async function checkAddress(address: ListenerAddress): Promise<void> {
   const probe = createServer();
-  await listen(probe, host, port);
+  await listen(probe, address);
   await new Promise((resolve) => probe.close(resolve));
 }
 
@@ -24,18 +33,18 @@ export function urlOf(host: string, port: number): string {
   return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
 }
 
-function explain(error: NodeJS.ErrnoException, host: string, port: number): Error {
+function explain(error: NodeJS.ErrnoException, { host, port, settings: names = { host: 'HOST', port: 'PORT' } }: ListenerAddress): Error {
   switch (error.code) {
     case 'EADDRINUSE':
-      return new StartupError(`Port ${port} on ${host} is in use. Stop the other program, or choose another port: PORT=8090 npm start`);
+      return new StartupError(`Port ${port} on ${host} is in use. Stop the other program, or choose another port, as with ${names.port}=8090`);
     case 'EACCES':
-      return new StartupError(`Port ${port} is not open to this user. Choose one above 1023: PORT=8080 npm start`);
+      return new StartupError(`Port ${port} is not open to this user. Choose one above 1023, as with ${names.port}=8080`);
     case 'EADDRNOTAVAIL':
     case 'EAFNOSUPPORT':
     case 'EAI_AGAIN':
     case 'EINVAL':
     case 'ENOTFOUND':
-      return new StartupError(`HOST=${host} is no address of this machine. Use 127.0.0.1, 0.0.0.0 or one of its own.`);
+      return new StartupError(`${names.host}=${host} is no address of this machine. Use 127.0.0.1, 0.0.0.0 or one of its own.`);
     default:
       return error;
   }

@@ -99,17 +99,17 @@ describe('health', () => {
     expect(await ask(`${url}/health/live`)).toEqual({ status: 200, body: { status: 'ok' } });
   });
 
-  it('names the parts that are missing: those that say so, that throw, and that do not answer', async () => {
+  it('names the parts that are missing: those that say so, that throw, whatever they throw, and that do not answer', async () => {
     const url = await healthOf(
       new HealthChecks([
         { name: 'works', problem: () => undefined },
         { name: 'says', problem: () => 'It is away.' },
-        { name: 'throws', problem: () => Promise.reject(new Error('no connection')) },
+        { name: 'throws', problem: () => Promise.reject(new Error('no connection of user a to host b')) },
         { name: 'hangs', problem: () => new Promise(() => undefined) },
       ]),
     );
     const { status, body } = await ask(`${url}/health/ready`);
     expect(status).toBe(503);
-    expect(body).toEqual({ status: 'not_ready', problems: { says: 'It is away.', throws: 'no connection', hangs: 'It does not answer within 2000 ms.' } });
+    expect(body).toEqual({ status: 'not_ready', problems: { says: 'It is away.', throws: 'It fails.', hangs: 'It does not answer within 2000 ms.' } });
   });
 });

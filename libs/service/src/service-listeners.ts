@@ -4,12 +4,8 @@ import type { DynamicModule } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { listen, urlOf } from './listener.js';
+import type { ListenerAddress } from './listener.js';
 import type { OpenedParts } from './opened-parts.js';
-
-export interface ListenerAddress {
-  host: string;
-  port: number;
-}
 
 export interface ListenerOptions {
   /** For the log of what could not be closed: `internal listener`. */
@@ -48,7 +44,7 @@ export class ServiceListeners {
     await app.init();
     await adapter.getInstance().ready();
     const listening = own ?? (app.getHttpServer() as Server);
-    const port = await listen(listening, address.host, address.port);
+    const port = await listen(listening, address);
     this.parts.add(options.name, app, () => close(app, listening, options.drain));
     return { url: urlOf(address.host, port), port, app };
   }

@@ -1,5 +1,6 @@
 import { choice, integer, internalSecret, list, text } from '@tokone/http';
 import { LOG_LEVELS } from '@tokone/telemetry';
+import type { ListenerAddress } from './listener.js';
 
 /** What every service can be told. */
 export const SERVICE_SETTINGS = {
@@ -11,6 +12,16 @@ export const SERVICE_SETTINGS = {
   TOKONE_LIFELINE: choice('stdin: the service stops when its standard input closes, so that it does not outlive a supervisor that was killed.', 'none', ['none', 'stdin']),
   LOG_LEVEL: choice('Least level of the JSON log lines on standard error.', 'warn', LOG_LEVELS),
 } as const;
+
+/** Where the listener for the other services is, as these settings say. */
+export function internalAddress({ INTERNAL_HOST: host, INTERNAL_PORT: port }: { INTERNAL_HOST: string; INTERNAL_PORT: number }): ListenerAddress {
+  return { host, port, settings: { host: 'INTERNAL_HOST', port: 'INTERNAL_PORT' } };
+}
+
+/** The same of the listener for health and operators. */
+export function managementAddress({ MANAGEMENT_HOST: host, MANAGEMENT_PORT: port }: { MANAGEMENT_HOST: string; MANAGEMENT_PORT: number }): ListenerAddress {
+  return { host, port, settings: { host: 'MANAGEMENT_HOST', port: 'MANAGEMENT_PORT' } };
+}
 
 /** Of services that speak to Kafka. */
 export const KAFKA_SETTINGS = {

@@ -1,5 +1,11 @@
 /** For a part that does not end: whoever stops a service kills it after a minute, without a word. */
 const LONGEST_STOP_MS = 58_000;
+/**
+ * Most that running answers may be given of that minute. The rest: 2 s for what is still being written, 10 s for the
+ * last shipment of the spool, 5 s for the other listeners and connections, and, at the supervisor, the other services
+ * and the servers.
+ */
+export const LONGEST_DRAIN_SECONDS = 35;
 
 /** Aborts at the first of them; any number of further ones change nothing. SIGHUP: the terminal was closed. */
 export function watchStopSignals(): AbortSignal {

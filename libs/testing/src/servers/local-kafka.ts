@@ -45,7 +45,7 @@ class LocalBroker extends LocalServer implements KafkaBroker {
 /** Apache Kafka from its jars. All brokers are ready when this resolves, else none is left running. */
 export async function startLocalKafka(options: KafkaOptions): Promise<BrokerSet> {
   const java = await findJava();
-  const { folder: jars, key } = await findKafkaJars(java);
+  const { folder: jars, key } = await findKafkaJars(java, options);
   const start = (): Promise<BrokerSet> => startBrokers({ java, jars, key }, options);
   // A caller who was told the ports has already acted on them.
   return options.advertise === undefined ? retryTakenPorts(start) : start();

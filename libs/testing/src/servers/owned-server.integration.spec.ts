@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { OwnedServer } from './owned-server.js';
@@ -53,9 +54,11 @@ async function askPostgres(server: PostgresServer, timeoutMs: number, sql: strin
 describe('a Redis of our own', () => {
   it('keeps what was acknowledged through kill -9, on the same address', async () => {
     const redis = await own(startRedis({ folder: folder.path }));
-    const { url, processId } = redis;
+    const { url, processId, exited, logFile } = redis;
+    expect(await readFile(logFile ?? '', 'utf8')).toContain('Ready to accept connections');
     await askRedis(redis, LONG_MS, (client) => client.set('kept', 'yes'));
     await redis.kill();
+    expect(await exited).toEqual({ code: null, signal: 'SIGKILL' });
     expect(redis.processId).toBeUndefined();
     await expect(askRedis(redis, LONG_MS, (client) => client.get('kept'))).rejects.toThrow();
     await redis.start();
@@ -87,10 +90,12 @@ describe('a Redis of our own', () => {
 describe('a PostgreSQL of our own', () => {
   it('keeps what was committed through kill -9, on the same address', async () => {
     const postgres = await own(startPostgres({ folder: folder.path }));
-    const { url } = postgres;
+    const { url, exited, logFile } = postgres;
+    expect(await readFile(logFile ?? '', 'utf8')).toContain('ready to accept connections');
     await askPostgres(postgres, LONG_MS, 'CREATE TABLE kept AS SELECT 1 AS one');
     expect(await askPostgres(postgres, LONG_MS, 'SHOW max_connections')).toEqual([{ max_connections: '300' }]);
     await postgres.kill();
+    expect(await exited).toEqual({ code: null, signal: 'SIGKILL' });
     expect(postgres.processId).toBeUndefined();
     await expect(askPostgres(postgres, LONG_MS, 'SELECT one FROM kept')).rejects.toThrow();
     await postgres.start();

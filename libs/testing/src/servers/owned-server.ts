@@ -1,4 +1,4 @@
-import { GuardedProcess, type ServerProgram } from './guarded-process.js';
+import { GuardedProcess, type ServerExit, type ServerProgram } from './guarded-process.js';
 
 const STOP_MS = 15_000;
 
@@ -6,6 +6,10 @@ const STOP_MS = 15_000;
 export interface OwnedServer {
   /** Of the server itself. Undefined in a container, and while it does not run. */
   readonly processId: number | undefined;
+  /** Of a process of this machine: resolves when the present one is gone, asked to or not. */
+  readonly exited?: Promise<ServerExit> | undefined;
+  /** Where such a process says why. */
+  readonly logFile?: string;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
   /** SIGTERM, and SIGKILL after 15 s; resolves when the process is gone. Harmless when repeated. */
@@ -33,6 +37,14 @@ export class LocalServer implements OwnedServer {
 
   get processId(): number | undefined {
     return this.process?.running === true ? this.process.processId : undefined;
+  }
+
+  get exited(): Promise<ServerExit> | undefined {
+    return this.process?.exited;
+  }
+
+  get logFile(): string {
+    return this.options.program.logFile;
   }
 
   /** Without waiting until it serves, for servers that become ready only together. */

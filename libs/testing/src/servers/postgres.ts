@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '@tokone/persistence';
 import { WORKSPACE } from '../child-program.js';
 import { chooseFreePort } from './free-ports.js';
+import type { ServerExit } from './guarded-process.js';
 import type { OwnedServer } from './owned-server.js';
 import { runProgram } from './program-run.js';
 
@@ -54,6 +55,14 @@ class LocalPostgres implements PostgresServer {
 
   get processId(): number | undefined {
     return this.running ? this.server?.processId : undefined;
+  }
+
+  get exited(): Promise<ServerExit> | undefined {
+    return this.server?.exited;
+  }
+
+  get logFile(): string {
+    return join(this.dataFolder, 'postgres.log');
   }
 
   async start(): Promise<void> {

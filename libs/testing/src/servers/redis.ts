@@ -37,13 +37,13 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
   if (options.existing !== undefined) return foreignRedis(options.existing);
   return startFirst('Redis', {
     docker: options.docker === false ? undefined : startRedisContainer,
-    machine: () => retryTakenPorts(() => startLocalRedis(options.folder)),
+    machine: () => retryTakenPorts(() => startLocalRedis(options)),
   });
 }
 
-async function startLocalRedis(parent: string): Promise<RedisServer> {
+async function startLocalRedis({ folder: parent, docker = true }: RedisOptions): Promise<RedisServer> {
   if ((await runProgram(PROGRAM, ['--version'], { timeoutMs: VERSION_TIMEOUT_MS })) === undefined) {
-    throw new Error(`There is no ${PROGRAM} on this machine: install it (apt-get install redis-server), start a Docker engine, or name a server in REDIS_URL.`);
+    throw new Error(`There is no ${PROGRAM} on this machine: install it (apt-get install redis-server)${docker ? ', start a Docker engine' : ''}, or name a server in REDIS_URL.`);
   }
   const folder = join(parent, 'redis');
   await mkdir(folder, { recursive: true });
