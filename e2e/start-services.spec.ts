@@ -48,6 +48,16 @@ async function call({ baseUrl, keys }: QuickstartAddresses): Promise<number> {
   return answer.status;
 }
 
+/** An answer that runs for a minute, of which the beginning has come. */
+async function beginStream({ baseUrl, keys }: QuickstartAddresses): Promise<ReadableStreamDefaultReader> {
+  const prompt = '[[sim: output-tokens=2400 chunk-tokens=4 chunk-delay-ms=100]]';
+  const body = JSON.stringify({ model: 'gpt-5.5', stream: true, messages: [{ role: 'user', content: prompt }] });
+  const answer = await fetch(`${baseUrl}/v1/chat/completions`, { method: 'POST', headers: { 'authorization': `Bearer ${keys.openai}`, 'content-type': 'application/json' }, body });
+  const reader = answer.body!.getReader();
+  expect((await reader.read()).done).toBe(false);
+  return reader;
+}
+
 describe('npm run start:services', () => {
   it('brings up its own servers and every service, shows the quick start, stops at Ctrl-C, and keeps keys and ledger', async () => {
     const first = started(npmStartServicesInTerminal({ env: env() }));
@@ -103,18 +113,25 @@ describe('npm run start:services', () => {
     expect(program.stderr).toContain(`${title} ended (SIGKILL), and TokOne stops, which cannot do without it. Its log is ${join(dataFolder, 'services', log)}.`);
   }, 600_000);
 
-  it('leaves nothing running when it is killed itself, and the next start goes on', async () => {
+  it('leaves nothing running when it is killed itself, and the next start goes on, also while an answer still runs', async () => {
     const program = started(npmStartServices({ env: env() }));
     await program.printed(READY, START_MS);
     expect((await processesOn(folder.path)).length).toBeGreaterThan(SERVICES.length);
     process.kill(await supervisorId(), 'SIGKILL');
     // The simulator keeps what it knows for the next start; it is ended by it.
     await waitFor(async () => (await processesOn(folder.path)).filter((line) => !line.includes('apps/simulator')).length === 0, { what: 'all processes to end with their supervisor', deadlineMs: 60_000 });
-    const next = started(npmStartServices({ env: env() }));
+    const next = started(npmStartServices({ env: env({ TOKONE_DRAIN_SECONDS: '15' }) }));
     await next.printed(READY, START_MS);
+    const addresses = await readQuickstart(dataFolder);
+    expect(await call(addresses)).toBe(200);
+    const stream = await beginStream(addresses);
+    process.kill(await supervisorId(), 'SIGKILL');
+    const third = started(npmStartServices({ env: env() }));
+    await third.printed(READY, START_MS);
     expect(await call(await readQuickstart(dataFolder))).toBe(200);
-    expect((await next.end('SIGTERM', 120_000)).code).toBe(0);
-  }, 600_000);
+    await stream.cancel().catch(() => undefined);
+    expect((await third.end('SIGTERM', 120_000)).code).toBe(0);
+  }, 900_000);
 
   it('refuses a second gateway, unknown arguments, and a port in use, each in a sentence', async () => {
     const refusalOf = async (args: string[], more: Record<string, string> = {}) => {

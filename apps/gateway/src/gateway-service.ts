@@ -11,10 +11,11 @@ import { StartupError } from '@tokone/persistence';
 import { Uuid7Source } from '@tokone/protocol';
 import { ServiceListeners, internalAddress, internalModule, managementAddress } from '@tokone/service';
 import type { RunningService, ServiceWorld } from '@tokone/service';
-import { Spool, SpoolError } from '@tokone/spool';
+import type { Spool } from '@tokone/spool';
 import { openAdapters } from './adapters.js';
 import type { GatewayAdapters } from './adapters.js';
 import { readAnnouncedUrl } from './announced-url.js';
+import { takeSpool } from './gateway-spool.js';
 import { passStart } from './passage.js';
 import type { GatewaySettings } from './settings.js';
 
@@ -62,14 +63,15 @@ export async function startGateway(settings: GatewaySettings, world: ServiceWorl
 }
 
 /** Everything that a gateway needs, with its drivers; nothing is served yet. */
-async function openGateway(settings: GatewaySettings, { logger, parts, now }: ServiceWorld): Promise<OpenedGateway> {
+async function openGateway(settings: GatewaySettings, world: ServiceWorld): Promise<OpenedGateway> {
+  const { logger, parts, now } = world;
   const monotonicNow = (): number => performance.now();
   const secret = settings.TOKONE_INTERNAL_SECRET;
   const account = parts.add('account client', new InternalClient({ baseUrls: settings.TOKONE_ACCOUNT_URLS, secret, now: () => performance.now() }), (client) => client.close());
   const billing = parts.add('billing client', new InternalClient({ baseUrls: settings.TOKONE_BILLING_URLS, secret, now: () => performance.now() }), (client) => client.close());
   const client = parts.add('adapter connections', new UndiciUpstreamClient({ connectionsPerOrigin: CONNECTIONS_PER_ORIGIN, connectTimeoutMs: CONNECT_TIMEOUT_MS }), (pools) => pools.close());
   const upstreams = openAdapters(settings, { client, account, now: monotonicNow });
-  const spool = parts.add('spool', await openSpool(settings, { logger, now }), (log) => log.close());
+  const spool = parts.add('spool', await takeSpool(settings, world), (log) => log.close());
   await watchSpoolIdentity(spool, settings.TOKONE_SPOOL_DIR, logger);
   const prices = parts.add('price book', new HttpPriceBook({ client: billing, log: logger }), (book) => book.stop());
   await parts.whileWanted(loadPrices(prices));
@@ -81,20 +83,6 @@ async function openGateway(settings: GatewaySettings, { logger, parts, now }: Se
   const instanceId = randomUUID();
   const kafka = new KafkaConnection({ brokers: settings.KAFKA_BROKERS, clientId: `tokone-gateway-${instanceId}`, topicPrefix: settings.TOKONE_KAFKA_TOPIC_PREFIX, logger, now });
   return { gateway, admission, spool, account, upstreams, kafka, instanceId };
-}
-
-async function openSpool(settings: GatewaySettings, { logger, now }: Pick<ServiceWorld, 'logger' | 'now'>): Promise<Spool> {
-  try {
-    return await Spool.open({
-      folder: join(settings.TOKONE_SPOOL_DIR, 'spool'),
-      now,
-      strict: settings.TOKONE_SPOOL_STRICT === 'yes',
-      highWaterBytes: settings.TOKONE_SPOOL_LIMIT_BYTES,
-      onAlarm: (alarm) => logger.error({ ...alarm }, 'alarm: spool'),
-    });
-  } catch (error) {
-    throw error instanceof SpoolError ? new StartupError(error.message, { cause: error }) : error;
-  }
 }
 
 async function loadPrices(prices: HttpPriceBook): Promise<void> {

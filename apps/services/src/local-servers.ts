@@ -22,7 +22,7 @@ const KEPT = { docker: false };
 export async function openServers(settings: SupervisorSettings, world: { folder: string; parts: OpenedParts; narrator: Narrator }): Promise<LocalServers> {
   const { folder, parts, narrator } = world;
   const { KAFKA_BROKERS: brokers, REDIS_URL: redisUrl, DATABASE_URL: databaseUrl } = settings;
-  const own = [brokers ?? 'Kafka', redisUrl ?? 'Redis', databaseUrl ?? 'PostgreSQL'].filter((name) => /^[A-Z]/.test(name));
+  const own = [brokers ? undefined : 'Kafka', redisUrl ? undefined : 'Redis', databaseUrl ? undefined : 'PostgreSQL'].filter((name) => name !== undefined);
   if (own.length > 0) narrator.say(`Starting ${own.join(', ')} …`);
   const place = async (name: string): Promise<string> => {
     const path = join(folder, name);
@@ -30,7 +30,7 @@ export async function openServers(settings: SupervisorSettings, world: { folder:
     return path;
   };
   const [kafka, redis, postgres] = await allOrThrow([
-    place('kafka').then((path) => startKafka({ folder: path, ...KEPT, ...(brokers !== undefined && { existing: brokers }) })).then((server) => parts.add('Kafka', server, () => server.stop())),
+    place('kafka').then((path) => startKafka({ folder: path, ...KEPT, ...(brokers !== undefined && { existing: brokers.join(',') }) })).then((server) => parts.add('Kafka', server, () => server.stop())),
     place('redis').then((path) => startRedis({ folder: path, ...KEPT, ...(redisUrl !== undefined && { existing: redisUrl }) })).then((server) => parts.add('Redis', server, () => server.stop())),
     place('postgres').then((path) => startPostgres({ folder: path, ...(databaseUrl !== undefined && { existing: databaseUrl }) })).then((server) => parts.add('PostgreSQL', server, () => server.stop())),
   ]);

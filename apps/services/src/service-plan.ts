@@ -94,8 +94,8 @@ function accountEnvironment({ settings, surroundings, urls }: Plan): Record<stri
   };
 }
 
-function billingEnvironment({ surroundings }: Plan): Record<string, string> {
-  return { DATABASE_URL: surroundings.billingDatabaseUrl };
+function billingEnvironment({ settings, surroundings }: Plan): Record<string, string> {
+  return { DATABASE_URL: surroundings.billingDatabaseUrl, TOKONE_DEAD_LIMIT: String(settings.TOKONE_DEAD_LIMIT) };
 }
 
 function adapterEnvironment({ settings, urls }: Plan): Record<string, string> {

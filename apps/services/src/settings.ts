@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import { choice, folder, integer, optionalText, text } from '@tokone/http';
+import { brokers, choice, databaseUrl, folder, integer, optional, optionalText, redisUrl, text } from '@tokone/http';
 import type { Settings } from '@tokone/http';
 import { UPSTREAM_SETTINGS } from '@tokone/quickstart';
-import { LONGEST_DRAIN_SECONDS } from '@tokone/service';
+import { KAFKA_SETTINGS, LONGEST_DRAIN_SECONDS } from '@tokone/service';
 import { LOG_LEVELS } from '@tokone/telemetry';
 
 /** In the repository, as npm start has it. */
@@ -17,10 +17,10 @@ export const SETTINGS = {
   ...UPSTREAM_SETTINGS,
   TOKONE_REPLICAS: integer('How many processes each of billing, account and the adapters has.', 1, { min: 1, max: 8 }),
   TOKONE_ADAPTERS: choice('in-process: the gateway hosts the adapters itself, and no adapter services are started.', 'remote', ['remote', 'in-process']),
-  KAFKA_BROKERS: optionalText('Brokers of a Kafka that runs already. Unset: one is started.'),
-  REDIS_URL: optionalText('A Redis that runs already. Unset: one is started.'),
-  DATABASE_URL: optionalText('A PostgreSQL that runs already, as an owner who may make roles. Unset: one is started.'),
-  TOKONE_KAFKA_TOPIC_PREFIX: text('In front of every topic and consumer group, so that several deployments share a cluster.', ''),
+  KAFKA_BROKERS: optional(brokers('Brokers of a Kafka that runs already, host:port with commas in between. Unset: one is started.')),
+  REDIS_URL: optional(redisUrl('A Redis that runs already. Unset: one is started.')),
+  DATABASE_URL: optional(databaseUrl('A PostgreSQL that runs already, as an owner who may make roles. Unset: one is started.')),
+  TOKONE_KAFKA_TOPIC_PREFIX: KAFKA_SETTINGS.TOKONE_KAFKA_TOPIC_PREFIX,
   TOKONE_BODY_LIMIT_BYTES: integer('Largest request body.', 33_554_432, { min: 1_024, max: 536_870_912 }),
   TOKONE_REFERENCE_TOKENS: integer('Tokens held for each file or URL that a request refers to.', 20_000, { min: 0, max: 10_000_000 }),
   TOKONE_PRICES_FILE: optionalText('JSON file of prices, in the form of libs/billing/src/price-seed.json.'),
@@ -29,6 +29,7 @@ export const SETTINGS = {
   TOKONE_DRAIN_SECONDS: integer(`How long running answers may go on after SIGTERM or Ctrl-C; at most ${LONGEST_DRAIN_SECONDS}.`, 30, { min: 0, max: LONGEST_DRAIN_SECONDS }),
   TOKONE_SPOOL_STRICT: choice('yes: the end of an answer waits until its record is on disk.', 'no', ['no', 'yes']),
   TOKONE_SPOOL_LIMIT_BYTES: integer('While the spool is larger, because Kafka is away, new requests are refused.', 2_147_483_648, { min: 65_536, max: 1_099_511_627_776 }),
+  TOKONE_DEAD_LIMIT: integer('So many records within a minute may be unreadable; beyond it rating waits for a person. Raised, it goes on.', 20, { min: 0, max: 1_000_000 }),
   LOG_LEVEL: choice('Least level of the JSON log lines on standard error.', 'warn', LOG_LEVELS),
   NODE_EXTRA_CA_CERTS: optionalText('File of certificates that are trusted beside those that Node brings, as by a proxy or a database of your own. It goes on to every service, as the next two do; all other variables do not.'),
   NODE_USE_SYSTEM_CA: optionalText('1: the certificates that this machine trusts are trusted, too.'),

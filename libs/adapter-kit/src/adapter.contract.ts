@@ -133,7 +133,7 @@ function failures(bench: () => DispatchBench): void {
 
   it.each<[string, (bench: DispatchBench) => Promise<Upstream[]>, Sending, Omit<AdapterFailure, 'cause'>]>([
     ['has no upstream', async () => [], {}, { code: 'no_upstream', sent: false, upstreamId: undefined }],
-    ['has no directory', async () => [], { directory: { upstreamsOf: () => Promise.reject(new Error('no database')) } }, { code: 'internal_error', sent: false, upstreamId: undefined }],
+    ['has no directory', async () => [], { directory: { upstreamsOf: () => Promise.reject(new Error('no database')) } }, { code: 'not_ready', sent: false, upstreamId: undefined }],
     ['reaches nobody', async ({ servers }) => [await servers.addAbsent('a')], {}, { code: 'upstream_failed', sent: false, upstreamId: 'upstream-a' }],
     ['meets a break before the head', async ({ servers }) => [(await servers.add('a', (response) => response.destroy())).upstream], {}, { code: 'upstream_failed', sent: true, upstreamId: 'upstream-a' }],
     ['meets an answer that cannot be metered', async ({ servers }) => [(await servers.add('a', (response) => response.writeHead(302).end())).upstream], {}, { code: 'upstream_failed', sent: true, upstreamId: 'upstream-a' }],

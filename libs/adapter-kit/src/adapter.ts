@@ -40,7 +40,7 @@ export interface AnswerHandler {
 }
 
 export interface AdapterFailure {
-  code: Extract<ErrorCode, 'upstream_failed' | 'upstream_timeout' | 'no_upstream' | 'internal_error'> | 'aborted';
+  code: Extract<ErrorCode, 'upstream_failed' | 'upstream_timeout' | 'no_upstream' | 'not_ready' | 'internal_error'> | 'aborted';
   /** False when certainly no byte of the request reached a provider. */
   sent: boolean;
   upstreamId: string | undefined;

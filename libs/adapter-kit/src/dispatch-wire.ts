@@ -32,7 +32,7 @@ export const LENGTH_BYTES = 4;
 const MAX_CAUSE_CHARACTERS = 300;
 const DIALECTS = new Set<unknown>(Object.values(DIALECT_OF_PLATFORM));
 const FRAMINGS = new Set<unknown>(['json', 'sse', 'json-array']);
-const FAILURE_CODES = new Set<unknown>(['upstream_failed', 'upstream_timeout', 'no_upstream', 'internal_error', 'aborted']);
+const FAILURE_CODES = new Set<unknown>(['upstream_failed', 'upstream_timeout', 'no_upstream', 'not_ready', 'internal_error', 'aborted']);
 
 /** What stands in front of the request body: the length and the JSON of the head. A member that is undefined is absent. */
 export function writeDispatchHead(head: DispatchHead): Buffer {

@@ -110,7 +110,7 @@ describe('an adapter process', () => {
         bench.recorder = new AnswerRecorder();
         bench.send([], { head: stream });
       }
-      return bench.recorder.failure?.code === 'no_upstream';
+      return bench.recorder.failure?.code === 'not_ready';
     });
     expect([running.done, program.running]).toEqual([false, true]);
     finish();

@@ -121,10 +121,10 @@ describe('several replicas', () => {
     await one.front.drain(1_000);
     await ask([await absent(), one.url]);
     expect(bench.recorder.calls).toEqual(['failure']);
-    expect(bench.recorder.failure).toMatchObject({ code: 'no_upstream', sent: false, upstreamId: undefined });
+    expect(bench.recorder.failure).toMatchObject({ code: 'not_ready', sent: false, upstreamId: undefined });
     expect(String(bench.recorder.failure?.cause)).toContain('not_serving');
     await ask([two.url], { secret: 'another' });
-    expect(bench.recorder.failure).toMatchObject({ code: 'no_upstream', sent: false });
+    expect(bench.recorder.failure).toMatchObject({ code: 'not_ready', sent: false });
     expect(String(bench.recorder.failure?.cause)).toContain('wrong_secret');
     expect(seen).toHaveLength(0);
   });

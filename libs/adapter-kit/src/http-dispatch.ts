@@ -96,7 +96,7 @@ export class HttpDispatch implements RunningDispatch, UpstreamHandler {
     if (cause !== undefined) this.rest();
     this.leaveAttempt();
     const origin = this.addresses[this.attempt++];
-    if (origin === undefined) return this.fail({ code: 'no_upstream', sent: false, upstreamId: undefined, cause: new Error(`no adapter takes requests; the last one said: ${String(cause)}`) });
+    if (origin === undefined) return this.fail({ code: 'not_ready', sent: false, upstreamId: undefined, cause: new Error(`no adapter takes requests; the last one said: ${String(cause)}`) });
     this.send(origin);
   }
 

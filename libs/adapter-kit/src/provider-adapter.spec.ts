@@ -69,7 +69,7 @@ describe('the upstreams of a group', () => {
     await dispatch('a');
     expect([state.sent, state.failures]).toEqual([['http://a-1.test', 'http://a-1.test'], []]);
     await dispatch('b');
-    expect(state.failures).toEqual([{ code: 'internal_error', sent: false, upstreamId: undefined, cause: state.failure }]);
+    expect(state.failures).toEqual([{ code: 'not_ready', sent: false, upstreamId: undefined, cause: state.failure }]);
   });
 
   it('are asked for once, however many requests wait for them, and again after a failure', async () => {
@@ -144,7 +144,7 @@ describe('a directory that is silent', () => {
     expect([state.sent.length, state.failures.length]).toEqual([1, 0]);
     await jest.advanceTimersByTimeAsync(1);
     expect(state.sent).toEqual(['http://a-1.test', 'http://a-1.test']);
-    expect(state.failures).toMatchObject([{ code: 'internal_error', sent: false, cause: { message: expect.stringContaining('2000 ms') } }]);
+    expect(state.failures).toMatchObject([{ code: 'not_ready', sent: false, cause: { message: expect.stringContaining('2000 ms') } }]);
     expect(jest.getTimerCount()).toBe(0);
     state.silent = false;
     await dispatch('b');

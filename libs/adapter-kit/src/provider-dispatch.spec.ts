@@ -166,7 +166,7 @@ describe('an ending', () => {
     const cause = new Error('no database');
     bench.send([], { directory: { upstreamsOf: () => Promise.reject(cause) } });
     await bench.ended();
-    expect(bench.recorder.failure).toEqual({ code: 'internal_error', sent: false, upstreamId: undefined, cause });
+    expect(bench.recorder.failure).toEqual({ code: 'not_ready', sent: false, upstreamId: undefined, cause });
   });
 
   it('by a silent provider is a timeout', async () => {

@@ -50,8 +50,9 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     else this.tryNext();
   }
 
+  /** Nobody can be asked where the request should go. */
   failUnsent(cause: unknown): void {
-    this.fail('internal_error', cause);
+    this.fail('not_ready', cause);
   }
 
   pause(): void {
@@ -217,7 +218,7 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     this.body = undefined;
   }
 
-  private fail(code: 'upstream_failed' | 'upstream_timeout' | 'no_upstream' | 'internal_error', cause: unknown): void {
+  private fail(code: 'upstream_failed' | 'upstream_timeout' | 'no_upstream' | 'not_ready', cause: unknown): void {
     if (this.ended) return;
     this.end();
     this.options.handler.onFailure({ code, sent: this.sent, upstreamId: this.current?.upstreamId, cause });

@@ -17,7 +17,7 @@ export interface ParkedRecord {
 
 export interface DeadRecord {
   reason: string;
-  raw: string;
+  raw: string | Uint8Array;
   offset: bigint;
 }
 
@@ -63,11 +63,11 @@ export function priceIdsOf(batch: LogBatch): Set<string> {
 }
 
 function sortRecord(
-  { event, raw, offset }: LogRecord,
+  { event, raw, bytes, offset }: LogRecord,
   prices: ReadonlyMap<string, PriceSnapshot>,
   nowMs: number,
 ): UsageRow | ParkedRecord | DeadRecord {
-  if (event === undefined) return { reason: 'unreadable', raw, offset };
+  if (event === undefined) return { reason: 'unreadable', raw: bytes ?? raw, offset };
   if (!UUID.test(event.id)) return { reason: 'its id is not a UUID', raw, offset };
   try {
     const contentHash = hashContent(event);

@@ -218,6 +218,17 @@ describe('what cannot be charged', () => {
     expect(log.lines.filter(({ level }) => level === 'error')).toMatchObject([{ fields: { id: event.id, endedAtMs, seenAtMs: NOW_MS, count: 1 } }]);
   });
 
+  it('keeps an empty record, and one that is no text, with their bytes, and moves on', async () => {
+    const batch = batchOf([usageEvent()]);
+    batch.records.push({ offset: 1n, event: undefined, raw: '' }, { offset: 2n, event: undefined, raw: '\0\uFFFD', bytes: Buffer.from('00fffe', 'hex') });
+    batch.nextOffset = 3n;
+    await consumer.handle(batch);
+    await consumer.handle({ ...batch, records: batch.records.slice(1, 2) });
+    const { rows } = await database.pool.query<{ raw: Buffer }>('SELECT raw FROM billing.dead ORDER BY log_offset');
+    expect(rows.map(({ raw }) => raw.toString('hex'))).toEqual(['', '00fffe']);
+    expect([await countOf('usage'), await consumer.cursor('spool')]).toEqual([1, 3n]);
+  });
+
   it('keeps a record that cannot be read, with its bytes, and moves on', async () => {
     const good = usageEvent();
     const batch = batchOf([good]);

@@ -114,7 +114,7 @@ export async function writeParked(client: PoolClient, partition: string, parked:
       plainArray(parked.map(({ contentHash }) => contentHash)),
       textArray(parked.map((record) => record.parked.reason)),
       textArray(parked.map((record) => record.parked.detail)),
-      plainArray(parked.map(({ raw }) => Buffer.from(raw).toString('hex'))),
+      textArray(parked.map(({ raw }) => Buffer.from(raw).toString('hex'))),
       plainArray(parked.map(({ offset }) => offset)),
       partition,
     ],
@@ -140,7 +140,8 @@ export async function writeDead(client: PoolClient, partition: string, dead: rea
       plainArray(records.map(({ offset }) => offset)),
       plainArray(records.map(({ bytes }) => createHash('sha256').update(bytes).digest('hex'))),
       textArray(records.map(({ reason }) => reason)),
-      plainArray(records.map(({ bytes }) => bytes.toString('hex'))),
+      // Quoted, because a record can be empty.
+      textArray(records.map(({ bytes }) => bytes.toString('hex'))),
       partition,
     ],
   );

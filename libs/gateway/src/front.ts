@@ -101,7 +101,7 @@ function answerClientError(error: NodeJS.ErrnoException, { socket, latest, ids }
 }
 
 function clientError(code: string | undefined): GatewayError {
-  if (code === 'HPE_HEADER_OVERFLOW') return new GatewayError('headers_too_large', `The request head is larger than ${MAX_HEADER_BYTES} bytes. Send fewer or shorter headers.`);
+  if (code === 'HPE_HEADER_OVERFLOW') return new GatewayError('headers_too_large', `The request head is larger than ${MAX_HEADER_BYTES} bytes, or has too many headers. Send fewer or shorter ones.`);
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new GatewayError('request_timeout', 'The request did not arrive whole in time. Send it again.');
   return new GatewayError('malformed_request', 'This is not an HTTP request that can be read.');
 }

@@ -6,5 +6,5 @@ export { InternalCallError, InternalClient } from './internal-client.js';
 export type { InternalCall, InternalCallFailure, InternalClientOptions } from './internal-client.js';
 export { Slots } from './slots.js';
 export type { Slotted } from './slots.js';
-export { SettingsError, baseUrl, baseUrls, choice, databaseUrl, describeSettings, documentSettings, folder, integer, internalSecret, list, optionalText, pattern, readSettings, secret, secretBytes, text } from './settings.js';
+export { SettingsError, baseUrl, baseUrls, brokers, choice, databaseUrl, describeSettings, documentSettings, folder, integer, internalSecret, list, optional, optionalText, pattern, readSettings, redisUrl, secret, secretBytes, text } from './settings.js';
 export type { Setting, Settings, SettingsTable } from './settings.js';

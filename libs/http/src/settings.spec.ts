@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { SettingsError, baseUrl, baseUrls, choice, databaseUrl, describeSettings, documentSettings, folder, integer, internalSecret, list, optionalText, pattern, readSettings, secret, secretBytes, text } from './settings.js';
+import { SettingsError, baseUrl, baseUrls, brokers, choice, databaseUrl, describeSettings, documentSettings, folder, integer, internalSecret, list, optional, optionalText, pattern, readSettings, redisUrl, secret, secretBytes, text } from './settings.js';
 import type { SettingsTable } from './settings.js';
 
 const table = {
@@ -103,6 +103,14 @@ describe('settings', () => {
     expect(read).toEqual({ ONE: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c', TWO: two });
     expect(() => readSettings(secrets, { ONE: read.ONE, TWO: Buffer.alloc(32).toString('base64url') })).toThrow('32 random bytes');
     expect(() => readSettings(secrets, { ONE: read.ONE })).toThrow('TWO is not set');
+  });
+
+  it('take brokers as host:port, and the address of a Redis, each also where it may be left out', () => {
+    const servers = { BROKERS: brokers('Of Kafka.'), MORE: optional(brokers('Of Kafka.')), REDIS: optional(redisUrl('Of Redis.')) };
+    expect(readSettings(servers, { BROKERS: 'a.b-c:9092, [::1]:65535' })).toEqual({ BROKERS: ['a.b-c:9092', '[::1]:65535'], MORE: undefined, REDIS: undefined });
+    expect(readSettings(servers, { BROKERS: 'a:1', MORE: 'b:2', REDIS: 'rediss://:hunter2@h:1/0' })).toEqual({ BROKERS: ['a:1'], MORE: ['b:2'], REDIS: 'rediss://:hunter2@h:1/0' });
+    for (const value of ['localhost', 'a:1,b', 'a:99999', 'http://a:1']) expect(() => readSettings(servers, { BROKERS: value })).toThrow(`BROKERS=${value} is not a list of brokers`);
+    expect(() => readSettings(servers, { BROKERS: 'a:1', REDIS: 'hunter2' })).toThrow(/^REDIS=… is not the address of a Redis/);
   });
 
   it('take the address of a database, and never show it', () => {

@@ -144,6 +144,38 @@ export function list(about: string, fallback?: string): Setting<readonly string[
   };
 }
 
+/** One that may be left out. */
+export function optional<Value>(setting: Setting<Value>): Setting<Value | undefined> {
+  return { ...setting, fallback: undefined, read: (value) => (value === undefined ? undefined : setting.read(value)) };
+}
+
+/** Kafka brokers, host:port with commas in between. */
+export function brokers(about: string): Setting<readonly string[]> {
+  const many = list(about);
+  const isBroker = (part: string): boolean => /^(?:[\w.-]+|\[[\da-f:.]+\]):\d{1,5}$/i.test(part) && Number(part.slice(part.lastIndexOf(':') + 1)) <= 65_535;
+  return {
+    ...many,
+    read(value) {
+      const found = many.read(value);
+      if (!found.every(isBroker)) throw new Error('is not a list of brokers: host:port with commas in between.');
+      return found;
+    },
+  };
+}
+
+/** Where a Redis is. Shown to nobody: it may hold a password. */
+export function redisUrl(about: string): Setting<string> {
+  return {
+    about,
+    fallback: undefined,
+    secret: true,
+    read(value) {
+      if (value === undefined || !URL.canParse(value) || !/^rediss?:$/.test(new URL(value).protocol)) throw new Error('is not the address of a Redis: redis://host:6379.');
+      return value;
+    },
+  };
+}
+
 /** Addresses of the replicas of a service, with commas in between. */
 export function baseUrls(about: string): Setting<readonly string[]> {
   const one = baseUrl(about);

@@ -29,11 +29,13 @@ export interface LogBatch {
   nextOffset: bigint;
 }
 
-/** `event` is undefined for a record that cannot be read: the consumer must keep `raw` as a dead event. */
+/** `event` is undefined for a record that cannot be read: the consumer must keep its bytes as a dead event. */
 export interface LogRecord {
   offset: bigint;
   event: UsageRecorded | undefined;
   raw: string;
+  /** As they stand in the log, when they are not the UTF-8 of `raw`. */
+  bytes?: Uint8Array | undefined;
 }
 
 export interface Consumption {

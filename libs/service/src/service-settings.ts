@@ -1,4 +1,4 @@
-import { choice, integer, internalSecret, list, text } from '@tokone/http';
+import { brokers, choice, integer, internalSecret, pattern, text } from '@tokone/http';
 import { LOG_LEVELS } from '@tokone/telemetry';
 import type { ListenerAddress } from './listener.js';
 
@@ -23,8 +23,13 @@ export function managementAddress({ MANAGEMENT_HOST: host, MANAGEMENT_PORT: port
   return { host, port, settings: { host: 'MANAGEMENT_HOST', port: 'MANAGEMENT_PORT' } };
 }
 
+const topicPrefix = pattern('In front of every topic and consumer group, so that several deployments share a cluster.', '', {
+  matches: /^[\w.-]{0,150}$/,
+  sentence: 'is no beginning of a topic\'s name: letters, digits, points, dashes and underscores, at most 150.',
+});
+
 /** Of services that speak to Kafka. */
 export const KAFKA_SETTINGS = {
-  KAFKA_BROKERS: list('Brokers of the Kafka cluster, host:port with commas in between.'),
-  TOKONE_KAFKA_TOPIC_PREFIX: text('In front of every topic and consumer group, so that several deployments share a cluster.', ''),
+  KAFKA_BROKERS: brokers('Brokers of the Kafka cluster, host:port with commas in between.'),
+  TOKONE_KAFKA_TOPIC_PREFIX: topicPrefix,
 } as const;

@@ -193,21 +193,23 @@ export class GroupConsumption implements Consumption {
     await this.formerEnded;
     const { otherLogAfterMs = OTHER_LOG_AFTER_MS } = this.options;
     let left = partitions;
-    let waitedMs = 0;
+    /** How long partitions have ended before their cursors. */
+    let beyondMs = 0;
     for (let failures = 1; left.length > 0; failures++) {
       if (!this.holds(assignment)) return false;
       const progress: { doing: ConsumptionTrouble['doing'] } = { doing: 'read' };
+      let early: readonly FoundPartition[] = [];
       try {
         const found = await this.look(left, progress);
         if (!this.holds(assignment)) return false;
-        const early = found.filter((each) => !this.place(assignment, each, waitedMs >= otherLogAfterMs));
+        early = found.filter((each) => !this.place(assignment, each, beyondMs >= otherLogAfterMs));
         left = early.map(({ partition }) => partition);
         if (left.length > 0) throw new Error(`${early.map(({ name }) => name).join(', ')} ends before the stored cursor: it is not the log that the cursor is of.`);
       } catch (cause) {
         const pauseMs = retryPauseMs(failures, this.options.random);
         this.tell({ doing: progress.doing, failures, pauseMs, cause });
         await this.rest(pauseMs);
-        waitedMs += pauseMs;
+        if (early.length > 0) beyondMs += pauseMs;
       }
     }
     return this.holds(assignment);

@@ -1,6 +1,6 @@
 import type { ConsumptionOptions } from '../consumption-trouble.js';
 import type { Consumption, EventLog, LogConsumer } from '../event-log.js';
-import { toLogRecord } from '../log-record.js';
+import { readLogRecord } from '../log-record.js';
 import { GroupConsumption } from './group-consumption.js';
 import type { KafkaConnection } from './kafka-connection.js';
 
@@ -32,7 +32,7 @@ export class KafkaEventLog implements EventLog {
         },
         cursor: (partition) => consumer.cursor(partition),
         handle: ({ partition, messages, nextOffset }) =>
-          consumer.handle({ partition, nextOffset, records: messages.map(({ offset, value }) => toLogRecord(offset, value?.toString() ?? '')) }),
+          consumer.handle({ partition, nextOffset, records: messages.map(({ offset, value }) => readLogRecord(offset, value)) }),
       },
     });
   }

@@ -103,7 +103,7 @@ export const ERROR_TABLE = {
     when: "The provider's rate limit is reached.",
     remedy: 'Wait as `Retry-After` says.',
   },
-  headers_too_large: { status: 431, retryable: false, when: 'The request head is larger than the limit.', remedy: 'Send fewer or shorter headers.' },
+  headers_too_large: { status: 431, retryable: false, when: 'The request head is larger than the limit, or has too many lines.', remedy: 'Send fewer or shorter headers.' },
   internal_error: { status: 500, retryable: true, when: 'TokOne failed.', remedy: 'Send it again; give the request id to the operator.' },
   upstream_failed: { status: 502, retryable: true, when: 'The provider failed or the connection to it broke.', remedy: 'Send it again.' },
   upstream_credential: {
@@ -114,7 +114,7 @@ export const ERROR_TABLE = {
   },
   no_upstream: { status: 503, retryable: true, when: 'The group has no upstream.', remedy: 'Tell the operator.' },
   upstream_overloaded: { status: 503, retryable: true, when: 'The provider is overloaded.', remedy: 'Send it again, more slowly.' },
-  not_ready: { status: 503, retryable: true, when: 'TokOne is starting or stopping.', remedy: 'Send it again in a moment.' },
+  not_ready: { status: 503, retryable: true, when: 'TokOne, or a part of it that the request needs, is starting or stopping.', remedy: 'Send it again in a moment.' },
   spool_unavailable: {
     status: 503,
     retryable: true,
