@@ -176,7 +176,7 @@ describe('a stream on a small balance', () => {
     let received = 0;
     let requestId = '';
     const samples: { receivedNanoUsd: bigint; recordedNanoUsd: bigint; heldNanoUsd: bigint }[] = [];
-    const { path, headers, body } = writeCall('openai', key, flat('[[sim: output-tokens=15000 chunk-tokens=50 chunk-delay-ms=10]]', 100_000, true));
+    const { path, headers, body } = writeCall('openai', key, flat('[[sim: output-tokens=15000 chunk-tokens=50 chunk-delay-ms=30]]', 100_000, true));
     const answer = await fetch(deployment.baseUrl + path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body), signal: AbortSignal.timeout(60_000) });
     requestId = answer.headers.get('x-request-id') ?? '';
     let sampledAt = 0;
