@@ -3,6 +3,6 @@ import services from './jest.services.config.mjs';
 
 export default {
   ...services,
-  testMatch: ['<rootDir>/e2e/crash-services/*.spec.ts'],
+  testMatch: ['<rootDir>/e2e/crash-services/*.spec.ts', '<rootDir>/e2e/stalled-readers.spec.ts'],
   testPathIgnorePatterns: ['/node_modules/'],
 };

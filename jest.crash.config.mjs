@@ -4,6 +4,6 @@ import integration from './jest.integration.config.mjs';
 export default {
   ...integration,
   roots: ['<rootDir>/e2e'],
-  testMatch: ['<rootDir>/e2e/crash.spec.ts', '<rootDir>/e2e/crash/*.spec.ts'],
+  testMatch: ['<rootDir>/e2e/crash.spec.ts', '<rootDir>/e2e/crash/*.spec.ts', '<rootDir>/e2e/stalled-readers.spec.ts'],
   testPathIgnorePatterns: ['/node_modules/'],
 };
