@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ChildProgram, findMoneyFaults, makeTemporaryFolder, readQuickstart, readTruth, waitFor } from '@tokone/testing';
 import type { QuickstartAddresses, ServiceNote, TemporaryFolder } from '@tokone/testing';
+import { openStream } from './open-stream.js';
 import { CTRL_C, npmStartServices, npmStartServicesInTerminal, processesOn, tokone, type } from './npm-program.js';
 
 const READY = /^TokOne is ready/m;
@@ -46,16 +47,6 @@ async function call({ baseUrl, keys }: QuickstartAddresses): Promise<number> {
   const answer = await fetch(`${baseUrl}/v1/chat/completions`, { method: 'POST', headers: { 'authorization': `Bearer ${keys.openai}`, 'content-type': 'application/json' }, body, signal: AbortSignal.timeout(30_000) });
   await answer.arrayBuffer();
   return answer.status;
-}
-
-/** An answer that runs for a minute, of which the beginning has come. */
-async function beginStream({ baseUrl, keys }: QuickstartAddresses): Promise<ReadableStreamDefaultReader> {
-  const prompt = '[[sim: output-tokens=2400 chunk-tokens=4 chunk-delay-ms=100]]';
-  const body = JSON.stringify({ model: 'gpt-5.5', stream: true, messages: [{ role: 'user', content: prompt }] });
-  const answer = await fetch(`${baseUrl}/v1/chat/completions`, { method: 'POST', headers: { 'authorization': `Bearer ${keys.openai}`, 'content-type': 'application/json' }, body });
-  const reader = answer.body!.getReader();
-  expect((await reader.read()).done).toBe(false);
-  return reader;
 }
 
 describe('npm run start:services', () => {
@@ -124,12 +115,13 @@ describe('npm run start:services', () => {
     await next.printed(READY, START_MS);
     const addresses = await readQuickstart(dataFolder);
     expect(await call(addresses)).toBe(200);
-    const stream = await beginStream(addresses);
+    // It would run for most of a minute.
+    const stream = await openStream(addresses, '[[sim: output-tokens=2000 chunk-tokens=4 chunk-delay-ms=100]]');
+    expect(stream.text()).not.toBe('');
     process.kill(await supervisorId(), 'SIGKILL');
     const third = started(npmStartServices({ env: env() }));
     await third.printed(READY, START_MS);
     expect(await call(await readQuickstart(dataFolder))).toBe(200);
-    await stream.cancel().catch(() => undefined);
     expect((await third.end('SIGTERM', 120_000)).code).toBe(0);
   }, 900_000);
 

@@ -4,7 +4,8 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ChildProgram, findMoneyFaults, makeTemporaryFolder, readQuickstart, readTruth, waitFor } from '@tokone/testing';
-import type { QuickstartAddresses, TemporaryFolder } from '@tokone/testing';
+import type { TemporaryFolder } from '@tokone/testing';
+import { openStream } from './open-stream.js';
 import { CTRL_C, npmStart, npmStartInTerminal, processesOn, tokone, type } from './npm-program.js';
 
 const READY = /^TokOne is ready/m;
@@ -31,23 +32,6 @@ function started(program: ChildProgram): ChildProgram {
 }
 
 const env = (more: Record<string, string> = {}) => ({ TOKONE_DATA_DIR: dataFolder, ...more });
-
-/** Opens a stream, and resolves once its first bytes are there. `rest` is all of it; rejects when the connection breaks. */
-async function openStream({ baseUrl, keys }: QuickstartAddresses, prompt: string): Promise<{ rest: Promise<string>; text: () => string }> {
-  const answer = await fetch(`${baseUrl}/v1/chat/completions`, {
-    method: 'POST',
-    headers: { 'authorization': `Bearer ${keys.openai}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ model: 'gpt-5.5', stream: true, max_tokens: 2_000, messages: [{ role: 'user', content: prompt }] }),
-  });
-  const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
-  let text = (await reader?.read())?.value ?? '';
-  const rest = (async () => {
-    for (let piece = await reader?.read(); piece?.done === false; piece = await reader?.read()) text += piece.value;
-    return text;
-  })();
-  rest.catch(() => undefined);
-  return { rest, text: () => text };
-}
 
 describe('npm start', () => {
   it('on the first start shows a terminal everything for the first call, stops at Ctrl-C, and keeps keys and balance for the second', async () => {

@@ -23,7 +23,7 @@ const exitGraceMs = 20_000;
  *   `paths`: only these, and what is below them; `workers`: files that run at a time, one per core unless told
  * @returns {Promise<Count & { output: string }>} rejects when a signal stopped it: nothing else is to be run then
  */
-export async function runJest({ config, longestMs, env = {}, live = false, paths = [], workers = oneEach() }) {
+export async function runJest({ config, longestMs, env = {}, live = false, paths = [], workers = oneForEachCore() }) {
   const folder = mkdtempSync(join(tmpdir(), 'tokone-jest-'));
   const resultPath = join(folder, 'result.json');
   const cache = join(workspaceRoot, 'node_modules', '.cache', 'jest');
@@ -41,7 +41,7 @@ export async function runJest({ config, longestMs, env = {}, live = false, paths
 }
 
 /** Jest leaves one core to a watching developer; nobody watches here. */
-function oneEach() {
+function oneForEachCore() {
   return Math.min(availableParallelism(), mostWorkers);
 }
 

@@ -24,9 +24,9 @@ export async function startAccount(settings: AccountSettings, world: ServiceWorl
   const feature = await openFeature(settings, world);
   const { pool, raiseAlarm } = feature.parts;
   const connection = new KafkaConnection({ brokers: settings.KAFKA_BROKERS, clientId: `tokone-account-${randomUUID()}`, topicPrefix: settings.TOKONE_KAFKA_TOPIC_PREFIX, logger, now });
-  const billing = parts.add('billing client', new InternalClient({ baseUrls: settings.TOKONE_BILLING_URLS, secret: settings.TOKONE_INTERNAL_SECRET, now: () => performance.now() }), (client) => client.close());
-  const gateways = new PostgresGatewayRegistry(pool);
   const monotonicNow = (): number => performance.now();
+  const billing = parts.add('billing client', new InternalClient({ baseUrls: settings.TOKONE_BILLING_URLS, secret: settings.TOKONE_INTERNAL_SECRET, now: monotonicNow }), (client) => client.close());
+  const gateways = new PostgresGatewayRegistry(pool);
   const targets = parts.add('gateway clients', new GatewayTargets({ list: () => gateways.live(), secret: settings.TOKONE_INTERNAL_SECRET, now: monotonicNow }), (opened) => opened.close());
   const charges = new KafkaChargeLog({ connection, cursors: new PostedCursors(pool), random: Math.random, onTrouble: ({ cause, ...trouble }) => logger.error({ ...trouble, cause: String(cause) }, 'charges could not be posted; it is tried again') });
   const ledger = new LedgerService({ feature, charges, admission: new HttpAdmissionPosts({ targets, now: monotonicNow }), view: new HttpAdmissionView(targets) });

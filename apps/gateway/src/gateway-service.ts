@@ -67,8 +67,8 @@ async function openGateway(settings: GatewaySettings, world: ServiceWorld): Prom
   const { logger, parts, now } = world;
   const monotonicNow = (): number => performance.now();
   const secret = settings.TOKONE_INTERNAL_SECRET;
-  const account = parts.add('account client', new InternalClient({ baseUrls: settings.TOKONE_ACCOUNT_URLS, secret, now: () => performance.now() }), (client) => client.close());
-  const billing = parts.add('billing client', new InternalClient({ baseUrls: settings.TOKONE_BILLING_URLS, secret, now: () => performance.now() }), (client) => client.close());
+  const account = parts.add('account client', new InternalClient({ baseUrls: settings.TOKONE_ACCOUNT_URLS, secret, now: monotonicNow }), (client) => client.close());
+  const billing = parts.add('billing client', new InternalClient({ baseUrls: settings.TOKONE_BILLING_URLS, secret, now: monotonicNow }), (client) => client.close());
   const client = parts.add('adapter connections', new UndiciUpstreamClient({ connectionsPerOrigin: CONNECTIONS_PER_ORIGIN, connectTimeoutMs: CONNECT_TIMEOUT_MS }), (pools) => pools.close());
   const upstreams = openAdapters(settings, { client, account, now: monotonicNow });
   const spool = parts.add('spool', await takeSpool(settings, world), (log) => log.close());

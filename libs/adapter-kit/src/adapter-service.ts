@@ -33,7 +33,7 @@ export function adapterService(provider: Provider): ServiceDefinition<typeof ADA
     settings: ADAPTER_SETTINGS,
     async start(settings, { logger, parts, now: wallClock }) {
       const now = (): number => performance.now();
-      const account = parts.add('account client', new InternalClient({ baseUrls: settings.TOKONE_ACCOUNT_URLS, secret: settings.TOKONE_INTERNAL_SECRET, now: () => performance.now() }), (client) => client.close());
+      const account = parts.add('account client', new InternalClient({ baseUrls: settings.TOKONE_ACCOUNT_URLS, secret: settings.TOKONE_INTERNAL_SECRET, now }), (client) => client.close());
       const client = parts.add('upstream connections', new UndiciUpstreamClient({ connectionsPerOrigin: CONNECTIONS_PER_ORIGIN, connectTimeoutMs: CONNECT_TIMEOUT_MS }), (opened) => opened.close());
       const silenceMs = settings.TOKONE_UPSTREAM_SILENCE_SECONDS * 1000;
       const adapter = new ProviderAdapter({ provider, client, now, upstreams: new HttpUpstreamDirectory(account), answerTimeoutMs: ANSWER_TIMEOUT_MS, streamTimeoutMs: silenceMs, idleTimeoutMs: silenceMs });

@@ -7,9 +7,8 @@ const INTRODUCTION = `# Events
 Generated from \`libs/events/src/topics.ts\`; a test compares the two.
 
 Services tell each other of what happened through Kafka. Every message is JSON and carries an id, the version of its
-schema, a time and, where it is known, the trace context (W3C); but for \`usage.recorded\`, id, schema and trace context
-stand in the headers, too.
-Readers accept the version of a schema that is written and the one before it, so that services can be brought to a new
+schema, a time and, where it is known, the trace context (W3C). Id, schema and trace context stand in the headers, too,
+except those of \`usage.recorded\`, which has none. Readers accept the version of a schema that is written and the one before it, so that services can be brought to a new
 version one after the other, readers first. Money is a decimal string of nano-USD. Delivery is at least once
 everywhere: whoever acts on an event does so once for each id.
 

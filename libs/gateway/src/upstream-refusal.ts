@@ -42,9 +42,6 @@ export function refusalOf(head: AnswerHead): GatewayError {
   }
 }
 
-/** A process that died is back by then, or another one serves. */
-const NOT_READY_RETRY_SECONDS = 2;
-
 const FAILURE_SENTENCES: Partial<Record<ErrorCode, string>> = {
   not_ready: 'The part of TokOne that serves this group does not answer at this moment. Send the request again.',
   no_upstream: 'The group of this key has no upstream that can serve it. Tell the operator.',
@@ -52,8 +49,14 @@ const FAILURE_SENTENCES: Partial<Record<ErrorCode, string>> = {
   internal_error: 'TokOne failed. Send the request again; the request id helps the operator to find it.',
 };
 
+const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
+  // A process that died is back by then, or another one serves.
+  not_ready: 2,
+};
+
 /** `answered`: the provider had begun to answer. */
 export function failureOf(code: ErrorCode, answered: boolean): GatewayError {
   const sentence = FAILURE_SENTENCES[code] ?? (answered ? 'The provider failed while it answered. Send the request again.' : 'The provider cannot be reached. Send the request again.');
-  return new GatewayError(code, sentence, code === 'not_ready' ? { retryAfterSeconds: NOT_READY_RETRY_SECONDS } : {});
+  const retryAfterSeconds = RETRY_AFTER_SECONDS[code];
+  return new GatewayError(code, sentence, { ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) });
 }

@@ -89,6 +89,25 @@ describe('a call between services', () => {
     expect(asked).toBe(1);
   });
 
+  it('takes the answer of a replica that was only slow, when the other one does not answer sooner', async () => {
+    const asked: string[] = [];
+    const slow = await serve((_request, response) => {
+      asked.push('slow');
+      setTimeout(() => response.end('"slow"'), 400);
+    });
+    const frozen = await serve(() => void asked.push('frozen'));
+    expect(await clientOf(slow, frozen).call({ ...call, deadlineMs: 600 })).toBe('slow');
+    expect(asked).toEqual(['slow', 'frozen']);
+  });
+
+  it('tells each replica how much of the deadline is left, and ends as timeout when all are silent', async () => {
+    const told: number[] = [];
+    const frozen = () => serve((request) => void told.push(Number(request.headers['x-tokone-deadline-ms'])));
+    expect(await failureOf(clientOf(await frozen(), await frozen()).call({ ...call, deadlineMs: 400 }))).toMatchObject({ failure: 'timeout' });
+    expect(told[0]).toBe(400);
+    expect(told[1]).toBeLessThanOrEqual(201);
+  });
+
   it('hands on what the service refused, without asking another one', async () => {
     let asked = 0;
     const refusing = () => serve((_request, response) => {

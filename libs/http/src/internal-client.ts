@@ -52,6 +52,18 @@ interface Replica {
   pool: Pool;
 }
 
+/** Of one question to one replica. */
+interface Limits {
+  leftMs: number;
+  signal: AbortSignal;
+}
+
+/** One question to one replica. Its outcome never rejects. */
+interface Attempt<Answer> {
+  address: string;
+  outcome: Promise<{ of: Attempt<Answer> } & ({ answer: Answer } | { failure: InternalCallError })>;
+}
+
 const DEFAULT_CONNECTIONS = 64;
 const CONNECT_TIMEOUT_MS = 1_000;
 const LARGEST_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -64,7 +76,8 @@ const LEAST_ATTEMPTS = 2;
  * Small JSON calls from one service to the replicas of another: connections are kept alive, every call has a deadline,
  * the replicas take turns. Every internal route may be repeated without harm, so a call whose replica cannot be
  * reached, does not serve, or is silent for its share of the deadline, goes to the next one, each tried once, a single
- * one twice. A replica that was not reached, or silent, is asked after the others for a while. Owner: close().
+ * one that fails twice; whoever answers first is believed, for a silent one may only be slow. A replica that was not
+ * reached, or silent, is asked after the others for a while. Owner: close().
  */
 export class InternalClient {
   private readonly replicas: ReadonlyMap<string, Replica>;
@@ -83,47 +96,68 @@ export class InternalClient {
 
   /** @throws InternalCallError */
   async call<Answer>(call: InternalCall<Answer>): Promise<Answer> {
-    const { now } = this.options;
-    const endsAtMs = now() + call.deadlineMs;
-    const order = this.ring.order();
-    const attempts = Math.max(order.length, LEAST_ATTEMPTS);
-    let failure = timedOut(call, undefined);
-    for (let attempt = 0; attempt < attempts; attempt++) {
-      const leftMs = endsAtMs - now();
-      if (leftMs < 1) break;
-      const address = order[attempt % order.length] as string;
-      const replicasLeft = Math.max(1, order.length - attempt);
-      const outcome = await this.attempt(address, call, Math.ceil(leftMs / replicasLeft));
-      if ('answer' in outcome) return outcome.answer;
-      failure = outcome.failure;
-      if (!isWorthAnother(failure)) throw failure;
-      if (failure.failure !== 'refused') this.ring.rest(address);
+    const over = new AbortController();
+    const signal = AbortSignal.any([AbortSignal.timeout(call.deadlineMs), over.signal]);
+    try {
+      return await this.askInTurn(call, signal);
+    } finally {
+      over.abort();
     }
-    throw failure;
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.replicas.values()].map(({ pool }) => pool.destroy()));
   }
 
-  private async attempt<Answer>(address: string, call: InternalCall<Answer>, shareMs: number): Promise<{ answer: Answer } | { failure: InternalCallError }> {
-    const share = AbortSignal.timeout(shareMs);
-    try {
-      return { answer: await this.ask(this.replicas.get(address) as Replica, call, share) };
-    } catch (error) {
-      return { failure: asCallError(error, share, call) };
+  /** The next replica is asked when one failed, or its share of the time is over; those before it may still be the first to answer. */
+  private async askInTurn<Answer>(call: InternalCall<Answer>, signal: AbortSignal): Promise<Answer> {
+    const { now } = this.options;
+    const endsAtMs = now() + call.deadlineMs;
+    const order = this.ring.order();
+    const waiting = order.length < LEAST_ATTEMPTS ? [...order, ...order] : [...order];
+    const running = new Set<Attempt<Answer>>();
+    let failure = timedOut(call, undefined);
+    while (waiting.length > 0 || running.size > 0) {
+      const leftMs = Math.ceil(endsAtMs - now());
+      if (leftMs < 1) break;
+      const address = waiting.shift();
+      if (address !== undefined) running.add(this.begin(address, call, { leftMs, signal }));
+      const others = waiting.filter((other) => other !== address).length;
+      const outcome = await firstWithin(running, leftMs / (1 + others));
+      if (outcome === undefined) {
+        if (address !== undefined) this.ring.rest(address);
+        continue;
+      }
+      if ('answer' in outcome) return outcome.answer;
+      running.delete(outcome.of);
+      failure = outcome.failure;
+      if (!isWorthAnother(failure)) throw failure;
+      if (failure.failure === 'unreachable') this.ring.rest(outcome.of.address);
     }
+    throw running.size > 0 ? timedOut(call, undefined) : failure;
   }
 
-  private async ask<Answer>({ url, pool }: Replica, call: InternalCall<Answer>, signal: AbortSignal): Promise<Answer> {
+  private begin<Answer>(address: string, call: InternalCall<Answer>, limits: Limits): Attempt<Answer> {
+    const asked = this.ask(this.replicas.get(address) as Replica, call, limits);
+    const attempt: Attempt<Answer> = {
+      address,
+      outcome: asked.then(
+        (answer) => ({ of: attempt, answer }),
+        (error: unknown) => ({ of: attempt, failure: asCallError(error, limits.signal, call) }),
+      ),
+    };
+    return attempt;
+  }
+
+  private async ask<Answer>({ url, pool }: Replica, call: InternalCall<Answer>, { leftMs, signal }: Limits): Promise<Answer> {
     const { statusCode, body } = await pool.request({
       method: call.method,
       path: url.pathname.replace(/\/+$/, '') + call.path,
-      headers: this.headersOf(call),
+      headers: this.headersOf(call, leftMs),
       ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
       signal,
-      headersTimeout: call.deadlineMs,
-      bodyTimeout: call.deadlineMs,
+      headersTimeout: leftMs,
+      bodyTimeout: leftMs,
     });
     const text = await readText(body);
     if (statusCode < 200 || statusCode > 299) throw refusal(call, statusCode, text);
@@ -134,10 +168,10 @@ export class InternalClient {
     }
   }
 
-  private headersOf({ body, deadlineMs, traceparent }: InternalCall<unknown>): Record<string, string> {
+  private headersOf({ body, traceparent }: InternalCall<unknown>, leftMs: number): Record<string, string> {
     return {
       authorization: `Bearer ${this.options.secret}`,
-      'x-tokone-deadline-ms': String(deadlineMs),
+      'x-tokone-deadline-ms': String(leftMs),
       ...(body !== undefined && { 'content-type': 'application/json' }),
       ...(traceparent !== undefined && { traceparent }),
     };
@@ -168,9 +202,19 @@ function readError(text: string): { code?: string; message?: string } {
   }
 }
 
-function asCallError(error: unknown, share: AbortSignal, call: InternalCall<unknown>): InternalCallError {
+async function firstWithin<Answer>(running: ReadonlySet<Attempt<Answer>>, timeMs: number): Promise<Awaited<Attempt<Answer>['outcome']> | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), timeMs)));
+  try {
+    return await Promise.race([late, ...[...running].map(({ outcome }) => outcome)]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function asCallError(error: unknown, signal: AbortSignal, call: InternalCall<unknown>): InternalCallError {
   if (error instanceof InternalCallError) return error;
-  if (share.aborted) return timedOut(call, error);
+  if (signal.aborted) return timedOut(call, error);
   return new InternalCallError('unreachable', `${call.path} could not be asked: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
 }
 
@@ -179,5 +223,5 @@ function timedOut({ path, deadlineMs }: InternalCall<unknown>, cause: unknown): 
 }
 
 function isWorthAnother({ failure, status }: InternalCallError): boolean {
-  return failure === 'unreachable' || failure === 'timeout' || (failure === 'refused' && status !== undefined && NOT_SERVING.has(status));
+  return failure === 'unreachable' || (failure === 'refused' && status !== undefined && NOT_SERVING.has(status));
 }

@@ -165,15 +165,7 @@ export function brokers(about: string): Setting<readonly string[]> {
 
 /** Where a Redis is. Shown to nobody: it may hold a password. */
 export function redisUrl(about: string): Setting<string> {
-  return {
-    about,
-    fallback: undefined,
-    secret: true,
-    read(value) {
-      if (value === undefined || !URL.canParse(value) || !/^rediss?:$/.test(new URL(value).protocol)) throw new Error('is not the address of a Redis: redis://host:6379.');
-      return value;
-    },
-  };
+  return serverUrl(about, (url) => /^rediss?:$/.test(url.protocol), 'is not the address of a Redis: redis://host:6379.');
 }
 
 /** Addresses of the replicas of a service, with commas in between. */
@@ -185,13 +177,18 @@ export function baseUrls(about: string): Setting<readonly string[]> {
 
 /** Where a PostgreSQL database is, with user and password. Shown to nobody. */
 export function databaseUrl(about: string): Setting<string> {
+  const fits = (url: URL): boolean => /^postgres(ql)?:$/.test(url.protocol) && url.pathname.length > 1;
+  return serverUrl(about, fits, 'is not the address of a database: postgres://user:password@host:5432/database.');
+}
+
+function serverUrl(about: string, fits: (url: URL) => boolean, sentence: string): Setting<string> {
   return {
     about,
     fallback: undefined,
     secret: true,
     read(value) {
-      const url = value !== undefined && URL.canParse(value) ? new URL(value) : undefined;
-      if (value === undefined || !url || !/^postgres(ql)?:$/.test(url.protocol) || url.pathname.length < 2) throw new Error('is not the address of a database: postgres://user:password@host:5432/database.');
+      const url = value === undefined ? null : URL.parse(value);
+      if (value === undefined || url === null || !fits(url)) throw new Error(sentence);
       return value;
     },
   };

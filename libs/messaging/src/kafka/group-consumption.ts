@@ -191,39 +191,34 @@ export class GroupConsumption implements Consumption {
   /** Puts each partition where its cursor says and lets it run. Returns whether it came to that. */
   private async open(assignment: Assignment, partitions: readonly number[]): Promise<boolean> {
     await this.formerEnded;
-    const { otherLogAfterMs = OTHER_LOG_AFTER_MS } = this.options;
+    const { topic, consumer, otherLogAfterMs = OTHER_LOG_AFTER_MS } = this.options;
     let left = partitions;
     /** How long partitions have ended before their cursors. */
     let beyondMs = 0;
     for (let failures = 1; left.length > 0; failures++) {
       if (!this.holds(assignment)) return false;
-      const progress: { doing: ConsumptionTrouble['doing'] } = { doing: 'read' };
+      let doing: ConsumptionTrouble['doing'] = 'read';
       let early: readonly FoundPartition[] = [];
       try {
-        const found = await this.look(left, progress);
+        const clusterId = await this.admin.clusterId();
+        doing = 'cursor';
+        const nameOf = (partition: number): string => writePartitionName({ clusterId, topic, partition });
+        const cursors = await Promise.all(left.map((partition) => consumer.cursor(nameOf(partition))));
+        doing = 'read';
+        const ranges = await this.admin.ranges(topic);
         if (!this.holds(assignment)) return false;
+        const found = left.map((partition, index) => ({ partition, name: nameOf(partition), cursor: cursors[index], range: ranges.get(partition) }));
         early = found.filter((each) => !this.place(assignment, each, beyondMs >= otherLogAfterMs));
         left = early.map(({ partition }) => partition);
         if (left.length > 0) throw new Error(`${early.map(({ name }) => name).join(', ')} ends before the stored cursor: it is not the log that the cursor is of.`);
       } catch (cause) {
         const pauseMs = retryPauseMs(failures, this.options.random);
-        this.tell({ doing: progress.doing, failures, pauseMs, cause });
+        this.tell({ doing, failures, pauseMs, cause });
         await this.rest(pauseMs);
         if (early.length > 0) beyondMs += pauseMs;
       }
     }
     return this.holds(assignment);
-  }
-
-  private async look(partitions: readonly number[], progress: { doing: ConsumptionTrouble['doing'] }): Promise<FoundPartition[]> {
-    const { topic, consumer } = this.options;
-    const clusterId = await this.admin.clusterId();
-    const names = partitions.map((partition) => writePartitionName({ clusterId, topic, partition }));
-    progress.doing = 'cursor';
-    const cursors = await Promise.all(names.map((name) => consumer.cursor(name)));
-    progress.doing = 'read';
-    const ranges = await this.admin.ranges(topic);
-    return partitions.map((partition, index) => ({ partition, name: names[index] ?? '', cursor: cursors[index], range: ranges.get(partition) }));
   }
 
   private holds(assignment: Assignment): boolean {
