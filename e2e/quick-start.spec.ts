@@ -20,17 +20,17 @@ let product: Product;
 let folder: TemporaryFolder;
 
 beforeAll(async () => {
-  folder = await makeTemporaryFolder('quick-start');
   product = await startProduct();
+  folder = await makeTemporaryFolder('quick-start');
   await symlink(product.dataFolder, join(folder.path, '.tokone'));
 });
 
 afterAll(async () => {
   try {
-    expect(await moneyFaults(product, await readTruth(product.addresses.simulatorUrl))).toEqual([]);
+    if (product) expect(await moneyFaults(product, await readTruth(product.addresses.simulatorUrl))).toEqual([]);
   } finally {
-    await product.stop();
-    await folder.remove();
+    await product?.stop();
+    await folder?.remove();
   }
 });
 

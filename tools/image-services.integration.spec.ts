@@ -1,7 +1,7 @@
 // Each service from exactly the files that its image would hold, as docker-compose.yml would run it.
 import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { chooseFreePorts, createDatabase, makeTemporaryFolder, testServers, waitFor, writeCall, type TemporaryFolder, type TestDatabase } from '@tokone/testing';
+import { PortClaim, createDatabase, makeTemporaryFolder, testServers, waitFor, writeCall, type TemporaryFolder, type TestDatabase } from '@tokone/testing';
 import { ImageDeployment } from './image/image-deployment.js';
 import { workspaceRoot } from './workspace.mjs';
 
@@ -11,6 +11,7 @@ const START_DEADLINE_MS = 300_000;
 let folder: TemporaryFolder;
 let database: TestDatabase;
 let deployment: ImageDeployment;
+const ports = new PortClaim();
 let keys: Record<string, string>;
 let filesBefore: Map<string, string>;
 
@@ -18,7 +19,7 @@ beforeAll(async () => {
   folder = await makeTemporaryFolder('image');
   database = await createDatabase(await testServers().postgres());
   const servers = { databaseUrl: database.url, kafkaBrokers: await testServers().kafka() };
-  deployment = new ImageDeployment({ root: workspaceRoot, folder: folder.path, servers, freePorts: chooseFreePorts });
+  deployment = new ImageDeployment({ root: workspaceRoot, folder: folder.path, servers, freePort: () => ports.choose() });
   await deployment.prepare();
   filesBefore = deployment.imageFiles();
   await deployment.run('migrate');
@@ -32,6 +33,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await deployment?.kill();
+  await ports.release();
   await database?.drop();
   await folder?.remove();
 });

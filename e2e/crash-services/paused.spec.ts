@@ -3,6 +3,8 @@ import { MIXED, QUICK } from '../crash/load.js';
 import type { Load, TenantKeys } from '../crash/load.js';
 import { SeededRandom } from '../crash/seeded-random.js';
 import type { ClientCall } from '../crash/client-call.js';
+import { WIRE_DIALECTS } from '../crash/wire-dialect.js';
+import { RawConnection } from '../raw-connection.js';
 import { findInexcusable } from './failed-calls.js';
 import { freezeProcess, standStill } from './process-state.js';
 import { CLEAN, ServicesDeployment } from './services-deployment.js';
@@ -45,6 +47,26 @@ describe('SIGSTOP for longer than the patience of everybody, under load', () => 
     await deployment.served(load, CLIENTS);
     expect(await deployment.verdict(load, [])).toEqual(CLEAN);
   }, 180_000);
+
+  it('of the gateway serves requests whose heads it had begun to read', async () => {
+    const { processId } = await deployment.services.service('gateway-1');
+    const connections = await Promise.all(WIRE_DIALECTS.map(() => RawConnection.open(deployment.baseUrl)));
+    try {
+      const line = (index: number) => `POST ${WIRE_DIALECTS[index]?.path(false)} HTTP/1.1\r\n`;
+      for (const [index, connection] of connections.entries()) await connection.write(line(index));
+      // By the time that this is answered, what came before has been read.
+      expect((await fetch(deployment.baseUrl + WIRE_DIALECTS[0]?.path(false), { method: 'POST', body: '{}' })).status).toBe(401);
+      await freezeProcess(processId);
+      const go = () => process.kill(processId, 'SIGCONT');
+      const stop = () => Promise.all(connections.map((connection) => connection.write('host: a\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n{}')));
+      await standStill({ stop, go, lengthMs: LONG_MS });
+      const answers = await Promise.all(connections.map((connection) => connection.answers(1)));
+      // Refused for their missing key, so they were read.
+      expect(answers.flat().map(({ status }) => status)).toEqual([401, 401, 401]);
+    } finally {
+      for (const connection of connections) connection.destroy();
+    }
+  }, 60_000);
 
   it('of an adapter fails only the requests that it had taken, and they cost what the gateway has read', async () => {
     const load = await startLoad();

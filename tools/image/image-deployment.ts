@@ -17,8 +17,8 @@ export interface ImageDeploymentOptions {
   /** Holds the files of all images; whoever made it removes it. */
   folder: string;
   servers: ImageServers;
-  /** As many as asked for, all different. */
-  freePorts: (count: number) => Promise<number[]>;
+  /** Never gives a port twice. */
+  freePort: () => Promise<number>;
 }
 
 const PORTS_OF_A_CONTAINER = ['INTERNAL_PORT', 'MANAGEMENT_PORT', 'PORT'];
@@ -49,9 +49,7 @@ export class ImageDeployment {
     // Node looks for packages in every folder on the way up, so that all images of this folder share theirs.
     for (const [name, service] of this.built()) copyApp({ root, app: appOf(service), out: this.imageOf(name) });
     for (const name of ['temporary', 'volume', 'note']) mkdirSync(join(folder, name));
-    const wanted = this.built().flatMap(([name]) => PORTS_OF_A_CONTAINER.map((setting) => `${name} ${setting}`));
-    const free = await this.options.freePorts(wanted.length);
-    wanted.forEach((key, index) => this.ports.set(key, free[index] ?? 0));
+    for (const [name] of this.built()) for (const setting of PORTS_OF_A_CONTAINER) this.ports.set(`${name} ${setting}`, await this.options.freePort());
   }
 
   /** Runs a service to its end. Its standard output. @throws Error when it fails */

@@ -6,7 +6,7 @@ import { KeptSimulator, readQuickstartKeys, readSecrets, upstreamTargets, writeQ
 import type { QuickstartKeys, UpstreamTarget } from '@tokone/quickstart';
 import { OpenedParts, checkAddress, readFileIfThere, urlOf, writePrivateFile } from '@tokone/service';
 import { createLogger } from '@tokone/telemetry';
-import { chooseFreePort } from '@tokone/testing';
+import { PortClaim } from '@tokone/testing';
 import { openServers } from './local-servers.js';
 import type { Narrator } from './narrator.js';
 import { prepareDeployment } from './preparation.js';
@@ -69,7 +69,8 @@ async function start(settings: SupervisorSettings, { parts, narrator, logger }: 
   const passwords = { account: await keptSecret(join(folder, 'account-password')), billing: await keptSecret(join(folder, 'billing-password')) };
   narrator.say('Preparing database and topics …');
   const prepared = await whileServed(prepareDeployment({ settings, servers, secrets, passwords, targets, known }));
-  const plan = await planServices(settings, { servicesFolder: folder, kafkaBrokers: servers.kafkaBrokers, ...prepared.databases, secrets }, chooseFreePort);
+  const ports = parts.add('ports', new PortClaim(), (claim) => claim.release());
+  const plan = await planServices(settings, { servicesFolder: folder, kafkaBrokers: servers.kafkaBrokers, ...prepared.databases, secrets }, () => ports.choose());
   narrator.say(`Starting ${plan.length} services …`);
   const processes = await startAll(plan, { parts, narrator, whileServed, notePath: join(dataFolder, 'services.json') });
   const baseUrl = publicUrlOf(settings, processes.gatewayAddress);

@@ -51,7 +51,9 @@ export interface PublicApiOptions {
 /** The public API on one port: inference before the framework, the rest through it. Closing it drains. */
 export async function startPublicApi({ gateway, host, port, drainMs, parts }: PublicApiOptions): Promise<{ baseUrl: string }> {
   let server: Server | undefined;
-  const adapter = new FastifyAdapter({ logger: false, bodyLimit: 65_536, serverFactory: (handler: RequestListener) => (server = gateway.createServer(handler)) });
+  const serverFactory = (handler: RequestListener) => (server = gateway.createServer(handler));
+  // Our server answers what is no request itself.
+  const adapter = new FastifyAdapter({ logger: false, bodyLimit: 65_536, serverFactory, clientErrorHandler: () => undefined });
   const app = await createApp({ module: PublicRoot, imports: [GatewayModule.with(gateway)] }, adapter);
   await app.init();
   await adapter.getInstance().ready();

@@ -1,5 +1,8 @@
+import { once } from 'node:events';
 import { request as sendRequest } from 'node:http';
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Adapter, AnswerHandler, DispatchHead } from './adapter.js';
 import { DISPATCH_PATH, MAX_HEAD_BYTES, WIRE_HEADER, readAnswerHead, readFailure, writeDispatchHead } from './dispatch-wire.js';
@@ -287,5 +290,44 @@ describe('a drain', () => {
     await bench.until(() => replica.front.size === 1);
     await Promise.all([replica.front.drain(50), expect(got).rejects.toThrow()]);
     expect([adapter.calls, replica.front.size]).toEqual([[], 0]);
+  });
+});
+
+describe('a connection', () => {
+  /** A client that has begun a request, with the server's end of its connection. */
+  async function begin(): Promise<{ client: Socket; served: Socket; heard: () => string }> {
+    const accepted = once(replica.server, 'connection') as Promise<[Socket]>;
+    const { hostname, port } = new URL(replica.url);
+    const client = connect(Number(port), hostname);
+    let text = '';
+    client.on('data', (bytes: Buffer) => (text += bytes.toString('latin1')));
+    const [served] = await accepted;
+    client.write('GET /nothing HTTP/1.1\r\n');
+    await bench.until(() => served.bytesRead > 0);
+    return { client, served, heard: () => text };
+  }
+
+  /** As Node does it after a standstill: before it reads. */
+  const deadline = (served: Socket) => replica.server.emit('clientError', Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), served);
+
+  it('whose deadline is over while bytes of its request are there is served', async () => {
+    const { client, served, heard } = await begin();
+    client.write('host: a\r\n\r\n');
+    deadline(served);
+    await bench.until(() => heard().startsWith('HTTP/1.1 404'));
+    client.destroy();
+  });
+
+  it('whose request does not come is closed', async () => {
+    const { client, served } = await begin();
+    deadline(served);
+    await once(client, 'close');
+  });
+
+  it('with something else than HTTP is told so and closed', async () => {
+    const { client, heard } = await begin();
+    client.write('\0\r\n\r\n');
+    await once(client, 'close');
+    expect(heard()).toMatch(/^HTTP\/1\.1 400 /);
   });
 });

@@ -62,6 +62,7 @@ export class AdapterFront {
       if (request.method === 'POST' && request.url === DISPATCH_PATH) this.take(request, response);
       else fallThrough(request, response);
     });
+    server.on('clientError', (error, socket) => endBroken(error, socket as Socket));
     server.on('connection', (socket: Socket) => {
       this.connections.add(socket);
       socket.on('close', () => {
@@ -162,6 +163,22 @@ export class AdapterFront {
       this.onChange();
     });
   }
+}
+
+/** Node looks at its deadlines before it reads what has come while the process stood still: so long it gets to read it. */
+const READING_MS = 250;
+
+/** What is not HTTP, or does not arrive in time. */
+function endBroken(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code !== 'ERR_HTTP_REQUEST_TIMEOUT') {
+    if (socket.writable && error.code !== 'ECONNRESET') socket.write('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+    socket.destroy();
+    return;
+  }
+  const { bytesRead } = socket;
+  setTimeout(() => {
+    if (socket.bytesRead === bytesRead) socket.destroy();
+  }, READING_MS).unref();
 }
 
 /** A whole request of a known length, in one buffer; one that breaks off is not heard of again. */

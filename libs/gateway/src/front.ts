@@ -1,16 +1,15 @@
-import { STATUS_CODES, createServer } from 'node:http';
+import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Uuid7Source } from '@tokone/protocol';
-import { GatewayError, findEndpoint, hasKeyInQuery, writeErrorBody } from '@tokone/protocol';
+import { GatewayError, findEndpoint, hasKeyInQuery } from '@tokone/protocol';
+import { BrokenConnections, MAX_HEADER_BYTES } from './broken-connections.js';
 import { writeRefusal } from './client-answer.js';
 import { dialectOfCaller } from './dialect-of-caller.js';
 import type { InferenceIntake } from './inference-intake.js';
 
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** Large enough that an oversized key still gets an answer in its own dialect. */
-const MAX_HEADER_BYTES = 96 * 1024;
 /** What waits for a slow client beside the last read, before the upstream is paused: it bounds the memory of a stalled one. */
 const WRITE_AHEAD_BYTES = 16_384;
 
@@ -32,9 +31,9 @@ const SERVER_OPTIONS: ServerOptions = {
  * A key in the query is refused here, on every path.
  */
 export function createFront(intake: InferenceIntake, ids: Uuid7Source, fallThrough: RequestListener): Server {
-  const latest = new WeakMap<Socket, ServerResponse>();
+  const broken = new BrokenConnections(ids);
   const take: RequestListener = (request, response) => {
-    latest.set(request.socket, response);
+    broken.note(response);
     const url = originForm(request);
     const mark = url.indexOf('?');
     const path = mark < 0 ? url : url.slice(0, mark);
@@ -50,7 +49,7 @@ export function createFront(intake: InferenceIntake, ids: Uuid7Source, fallThrou
   const server = createServer(SERVER_OPTIONS, take);
   // Expectations other than 100-continue may be ignored; Node's own 417 has no body and no request id.
   server.on('checkExpectation', take);
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => answerClientError(error, { socket: socket as Socket, latest: latest.get(socket as Socket), ids }));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => broken.answer(error, socket as Socket));
   return server;
 }
 
@@ -73,35 +72,4 @@ function isDecodable(path: string): boolean {
 function refuse(response: ServerResponse, error: GatewayError, ids: Uuid7Source): void {
   const { url, headers } = response.req;
   writeRefusal(response, { dialect: dialectOfCaller(url ?? '/', headers), error, requestId: ids.next() });
-}
-
-interface BrokenConnection {
-  socket: Socket;
-  /** The answer to the last request whose head could be read. */
-  latest: ServerResponse | undefined;
-  ids: Uuid7Source;
-}
-
-/** What is not HTTP, or too large a head: answered where no other answer is under way, and the connection ends. */
-function answerClientError(error: NodeJS.ErrnoException, { socket, latest, ids }: BrokenConnection): void {
-  const inBody = latest?.socket === socket && !latest.headersSent && !latest.req.complete;
-  const idle = latest === undefined || latest.writableFinished;
-  if (!socket.writable || error.code === 'ECONNRESET' || !(inBody || idle)) {
-    socket.destroy();
-    return;
-  }
-  const requestId = ids.next();
-  const refusal = clientError(error.code);
-  // Where even the head could not be read nothing tells the dialect.
-  const dialect = inBody ? dialectOfCaller(latest.req.url ?? '/', latest.req.headers) : 'openai-chat';
-  const body = writeErrorBody(dialect, refusal, requestId);
-  socket.end(
-    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-request-id: ${requestId}\r\nconnection: close\r\n\r\n${body}`,
-  );
-}
-
-function clientError(code: string | undefined): GatewayError {
-  if (code === 'HPE_HEADER_OVERFLOW') return new GatewayError('headers_too_large', `The request head is larger than ${MAX_HEADER_BYTES} bytes, or has too many headers. Send fewer or shorter ones.`);
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new GatewayError('request_timeout', 'The request did not arrive whole in time. Send it again.');
-  return new GatewayError('malformed_request', 'This is not an HTTP request that can be read.');
 }

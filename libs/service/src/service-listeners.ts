@@ -12,7 +12,7 @@ export interface ListenerOptions {
   name: string;
   address: ListenerAddress;
   modules: DynamicModule[];
-  /** A server of one's own in front of the framework, which gets what falls through. */
+  /** A server of one's own in front of the framework, which gets what falls through. It answers what is no request, too. */
   server?: (fallThrough: RequestListener) => Server;
   /** Before the listener closes: what runs may end. New connections are refused meanwhile. */
   drain?: () => Promise<void>;
@@ -38,7 +38,7 @@ export class ServiceListeners {
     const adapter = new FastifyAdapter({
       logger: false,
       bodyLimit: options.bodyLimitBytes ?? BODY_LIMIT_BYTES,
-      ...(server && { serverFactory: (handler: RequestListener) => (own = server(handler)) }),
+      ...(server && { serverFactory: (handler: RequestListener) => (own = server(handler)), clientErrorHandler: () => undefined }),
     });
     const app = await NestFactory.create<NestFastifyApplication>({ module: ListenerRoot, imports: options.modules }, adapter, { logger: false, abortOnError: false });
     await app.init();

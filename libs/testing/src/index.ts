@@ -23,6 +23,7 @@ export type { WaitOptions } from './wait-for.js';
 export { waitFor } from './wait-for.js';
 export { chooseFreePorts } from './servers/free-ports.js';
 export { chooseFreePort } from './servers/free-ports.js';
+export { PortClaim } from './servers/port-claim.js';
 export { FaultProxy, type FaultProxyOptions } from './servers/fault-proxy.js';
 export { type KafkaBroker, type KafkaOptions, type KafkaServers, startKafka } from './servers/kafka.js';
 export type { OwnedServer } from './servers/owned-server.js';

@@ -2,7 +2,8 @@ import { randomInt } from 'node:crypto';
 import { type Server, createServer } from 'node:net';
 
 const LOWEST = 15_000;
-const HIGHEST = 32_000;
+/** Above it are the ports of claims. */
+const HIGHEST = 20_000;
 const MAX_TRIES = 200;
 const MAX_STARTS = 5;
 
@@ -25,7 +26,7 @@ export async function chooseFreePorts(count: number): Promise<number[]> {
     }
     return ports;
   } finally {
-    await Promise.all(held.map((server) => new Promise((resolve) => server.close(resolve))));
+    await Promise.all(held.map(closeListener));
   }
 }
 
@@ -45,10 +46,15 @@ export async function chooseFreePort(): Promise<number> {
   return port;
 }
 
-async function listenOn(port: number): Promise<Server | undefined> {
-  const server = createServer();
+/** A listener that takes nobody in and keeps no program alive, or nothing if the port is in use. */
+export async function listenOn(port: number): Promise<Server | undefined> {
+  const server = createServer((socket) => socket.destroy());
   return new Promise((resolve) => {
     server.once('error', () => resolve(undefined));
-    server.listen(port, '127.0.0.1', () => resolve(server));
+    server.listen(port, '127.0.0.1', () => resolve(server.unref()));
   });
+}
+
+export function closeListener(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
 }
