@@ -14,14 +14,16 @@ const LATE_MS = 10_000;
 
 let deployment: Deployment;
 let slowHead: Promise<WireAnswer>;
+let unused: Promise<WireAnswer[]>;
 let slowBodies: Promise<WireAnswer[]>;
 
 beforeAll(async () => {
   deployment = await Deployment.start();
   // Two promised deadlines take longer than all other tests together, so they run beside them.
   slowHead = stalled('POST /v1/messages HTTP/1.1\r\nHost: x\r\nx-api', HEAD_TIMEOUT_MS + LATE_MS);
+  unused = closedUnused(HEAD_TIMEOUT_MS + LATE_MS);
   slowBodies = Promise.all(GROUPS.map((group) => stalled(head(group, { 'content-length': '100' }) + '{"a', BODY_TIMEOUT_MS + LATE_MS)));
-  for (const waiting of [slowHead, slowBodies]) waiting.catch(() => undefined);
+  for (const waiting of [slowHead, unused, slowBodies]) waiting.catch(() => undefined);
 });
 
 afterAll(async () => {
@@ -50,6 +52,15 @@ async function stalled(bytes: string, deadlineMs: number): Promise<WireAnswer> {
   await connection.untilClosed();
   connection.destroy();
   return answer as WireAnswer;
+}
+
+/** What a connection hears on which nothing is asked. */
+async function closedUnused(deadlineMs: number): Promise<WireAnswer[]> {
+  const connection = await RawConnection.open(deployment.baseUrl);
+  await connection.untilClosed(deadlineMs);
+  const answers = await connection.answers(0);
+  connection.destroy();
+  return answers;
 }
 
 const valid = (group: Group, prompt = 'Reply with OK') => JSON.stringify(DIALECTS[group].body(prompt));
@@ -241,6 +252,10 @@ describe('what is no HTTP request that can be served', () => {
 
   it('because its head does not come is 408', async () => {
     expectRefusal('openai', await slowHead, { status: 408, code: 'request_timeout' });
+  }, HEAD_TIMEOUT_MS + 3 * LATE_MS);
+
+  it('because nothing at all comes is closed without an answer, which would be taken for that to the first request', async () => {
+    expect(await unused).toEqual([]);
   }, HEAD_TIMEOUT_MS + 3 * LATE_MS);
 
   it('closes the connection without an answer when it comes behind a request that is still running', async () => {

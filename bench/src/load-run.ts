@@ -97,7 +97,8 @@ export class LoadRun {
     // A timer has whole milliseconds: what is due is counted by the clock.
     return setInterval(() => {
       for (const due = ((performance.now() - startedAtMs) / 1_000) * requestsPerSecond; sent < due; sent++) {
-        const free = this.idle.pop();
+        // The one that has been idle longest: one that is left unused would be closed by the other side.
+        const free = this.idle.shift();
         if (free) this.send(free);
         else this.fault('no free connection: the answers took too long for this rate');
       }

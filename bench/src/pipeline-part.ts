@@ -13,15 +13,15 @@ import { ProfiledService } from './profiled-service.js';
 import type { SpoolTotals } from './spool-content.js';
 import { SpoolProgram } from './spool-program.js';
 
-const DELIVERIES = 200_000;
+const DELIVERIES = 300_000;
 const QUICK_DELIVERIES = 20_000;
 const REPEATED_SHARE = 0.05;
 const ACCOUNTS = 1_000;
 const QUICK_ACCOUNTS = 100;
 const TOP_UP_USD = 10_000;
-const CYCLES = 2;
+const CYCLES = 3;
 /** The first events of new processes are not what they do in the long run. */
-const WARM_UP_SHARE = 0.1;
+const WARM_UP_SHARE = 0.5;
 const POSTING_DEADLINE_MS = 300_000;
 
 /** spool → shipper → Kafka → billing → Kafka → ledger, as fast as it goes, one process each. */

@@ -30,7 +30,10 @@ export class BrokenConnections {
     if (error.code !== 'ERR_HTTP_REQUEST_TIMEOUT') return this.refuse(error, socket);
     const before = this.latest.get(socket);
     setTimeout(() => {
-      if (!this.isServed(socket, before)) this.refuse(error, socket);
+      if (this.isServed(socket, before)) return;
+      // Clients and balancers open connections in reserve: an answer to nothing would be taken for that to the first request.
+      if (socket.bytesRead === 0) socket.destroy();
+      else this.refuse(error, socket);
     }, READING_MS).unref();
   }
 
