@@ -24,7 +24,7 @@ beforeEach(async () => {
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  client = new InternalClient({ baseUrls: [`http://127.0.0.1:${(server.address() as AddressInfo).port}`], secret: 'secret-of-the-services', now: () => performance.now() });
+  client = new InternalClient({ baseUrls: [`http://127.0.0.1:${(server.address() as AddressInfo).port}`], secret: 'secret-of-the-services', now: () => 0 });
 });
 afterEach(async () => {
   await client.close();
