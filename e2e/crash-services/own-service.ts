@@ -1,6 +1,6 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ChildProgram, chooseFreePort } from '@tokone/testing';
+import { ChildProgram, chooseFreePorts } from '@tokone/testing';
 import type { ServicesProcess } from '@tokone/testing';
 import { environmentOf } from './process-state.js';
 
@@ -21,7 +21,8 @@ export async function startAnother(services: ServicesProcess, name: string): Pro
 /** The same without a wait. A gateway gets a spool of its own in the deployment's folder. */
 export async function beginAnother(services: ServicesProcess, name: string): Promise<ChildProgram> {
   const { app, processId } = await services.service(name);
-  const ports = { INTERNAL_PORT: await chooseFreePort(), MANAGEMENT_PORT: await chooseFreePort(), PORT: await chooseFreePort() };
+  const [INTERNAL_PORT, MANAGEMENT_PORT, PORT] = await chooseFreePorts(3);
+  const ports = { INTERNAL_PORT, MANAGEMENT_PORT, PORT };
   const own: Record<string, string> = Object.fromEntries(Object.entries(ports).map(([setting, port]) => [setting, String(port)]));
   if (app === 'gateway') {
     own['TOKONE_SPOOL_DIR'] = await mkdtemp(join(services.dataFolder, 'another-gateway-'));

@@ -27,12 +27,6 @@ describe('the plan of the services', () => {
     expect(new Set(ports).size).toBe(12);
   });
 
-  it('leaves the public port to the gateway', async () => {
-    const ports = (await plan({ PORT: '1003' })).flatMap(({ environment }) => [environment['INTERNAL_PORT'], environment['MANAGEMENT_PORT']]);
-    expect(ports).not.toContain('1003');
-    expect(new Set(ports).size).toBe(12);
-  });
-
   it('tells each caller of every replica', async () => {
     const services = await plan({ TOKONE_REPLICAS: '2' });
     expect(services).toHaveLength(11);

@@ -34,15 +34,11 @@ interface Place {
 }
 
 /**
- * All services with their environments, in the order in which they start. Ports are kept over restarts; `freePort` gives
- * a port never twice.
+ * All services with their environments, in the order in which they start. Ports are kept over restarts; `freePort` never
+ * gives one twice, nor the public one.
  */
 export async function planServices(settings: SupervisorSettings, surroundings: Surroundings, freePort: () => Promise<number>): Promise<PlannedService[]> {
-  const otherPort = async (): Promise<number> => {
-    const port = await freePort();
-    return port === settings.PORT ? freePort() : port;
-  };
-  const place = async (app: string, number: number): Promise<Place> => ({ app, name: `${app}-${number}`, internalPort: await otherPort(), managementPort: await otherPort() });
+  const place = async (app: string, number: number): Promise<Place> => ({ app, name: `${app}-${number}`, internalPort: await freePort(), managementPort: await freePort() });
   const replicas = async (app: string): Promise<Place[]> => {
     const places: Place[] = [];
     for (let number = 1; number <= settings.TOKONE_REPLICAS; number++) places.push(await place(app, number));
@@ -54,7 +50,7 @@ export async function planServices(settings: SupervisorSettings, surroundings: S
   if (settings.TOKONE_ADAPTERS === 'remote') for (const platform of PLATFORMS) adapters.set(platform, await replicas(`${platform}-adapter`));
   const gateway = await place('gateway', 1);
   // Clients know the address: a gateway that is started again must have the same.
-  const publicPort = settings.PORT === 0 ? await otherPort() : settings.PORT;
+  const publicPort = settings.PORT === 0 ? await freePort() : settings.PORT;
   const urls = { account: urlsOf(account), billing: urlsOf(billing) };
   const plan = { settings: { ...settings, PORT: publicPort }, surroundings, urls, adapters };
   return [

@@ -69,7 +69,7 @@ async function start(settings: SupervisorSettings, { parts, narrator, logger }: 
   const passwords = { account: await keptSecret(join(folder, 'account-password')), billing: await keptSecret(join(folder, 'billing-password')) };
   narrator.say('Preparing database and topics …');
   const prepared = await whileServed(prepareDeployment({ settings, servers, secrets, passwords, targets, known }));
-  const ports = parts.add('ports', new PortClaim(), (claim) => claim.release());
+  const ports = parts.add('ports', new PortClaim(settings.PORT), (claim) => claim.release());
   const plan = await planServices(settings, { servicesFolder: folder, kafkaBrokers: servers.kafkaBrokers, ...prepared.databases, secrets }, () => ports.choose());
   narrator.say(`Starting ${plan.length} services …`);
   const processes = await startAll(plan, { parts, narrator, whileServed, notePath: join(dataFolder, 'services.json') });

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Slots } from '@tokone/http';
+import { BrokenConnections, Slots } from '@tokone/http';
 import type { Logger } from '@tokone/telemetry';
 import type { Adapter } from './adapter.js';
 import { DispatchAnswer } from './dispatch-answer.js';
@@ -29,13 +29,15 @@ const IDLE_CONNECTION_MS = 8_000;
 /** For answers that were cut to leave. */
 const CUT_GRACE_MS = 1_000;
 
+/** Until the request is there; an answer takes as long as it takes. */
+const REQUEST_MS = 60_000;
+
 const SERVER_OPTIONS: ServerOptions = {
   noDelay: true,
   keepAlive: true,
   keepAliveTimeout: IDLE_CONNECTION_MS,
   headersTimeout: 10_000,
-  // Until the request is there; an answer takes as long as it takes.
-  requestTimeout: 60_000,
+  requestTimeout: REQUEST_MS,
   connectionsCheckingInterval: 5_000,
   highWaterMark: WRITE_AHEAD_BYTES,
 };
@@ -58,11 +60,13 @@ export class AdapterFront {
 
   /** The server, not listening yet. The caller closes it, after `drain`. */
   createServer(fallThrough: RequestListener): Server {
+    const broken = new BrokenConnections(REQUEST_MS, refusalOfBroken);
     const server = createServer(SERVER_OPTIONS, (request, response) => {
+      if (!broken.isOpen(response)) return void request.resume();
       if (request.method === 'POST' && request.url === DISPATCH_PATH) this.take(request, response);
       else fallThrough(request, response);
     });
-    server.on('clientError', (error, socket) => endBroken(error, socket as Socket));
+    broken.watch(server);
     server.on('connection', (socket: Socket) => {
       this.connections.add(socket);
       socket.on('close', () => {
@@ -165,20 +169,9 @@ export class AdapterFront {
   }
 }
 
-/** Node looks at its deadlines before it reads what has come while the process stood still: so long it gets to read it. */
-const READING_MS = 250;
-
-/** What is not HTTP, or does not arrive in time. */
-function endBroken(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code !== 'ERR_HTTP_REQUEST_TIMEOUT') {
-    if (socket.writable && error.code !== 'ECONNRESET') socket.write('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
-    socket.destroy();
-    return;
-  }
-  const { bytesRead } = socket;
-  setTimeout(() => {
-    if (socket.bytesRead === bytesRead) socket.destroy();
-  }, READING_MS).unref();
+/** Nothing was begun. A dispatch that did not come in time ends with its connection. */
+function refusalOfBroken({ code }: NodeJS.ErrnoException): string | undefined {
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? undefined : 'HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n';
 }
 
 /** A whole request of a known length, in one buffer; one that breaks off is not heard of again. */

@@ -1,10 +1,10 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { BrokenConnections } from '@tokone/http';
 import type { Uuid7Source } from '@tokone/protocol';
 import { GatewayError, findEndpoint, hasKeyInQuery } from '@tokone/protocol';
-import { BrokenConnections, MAX_HEADER_BYTES } from './broken-connections.js';
 import { writeRefusal } from './client-answer.js';
+import { MAX_HEADER_BYTES, connectionRefusal } from './connection-refusal.js';
 import { dialectOfCaller } from './dialect-of-caller.js';
 import type { InferenceIntake } from './inference-intake.js';
 
@@ -13,12 +13,14 @@ export type RequestListener = (request: IncomingMessage, response: ServerRespons
 /** What waits for a slow client beside the last read, before the upstream is paused: it bounds the memory of a stalled one. */
 const WRITE_AHEAD_BYTES = 16_384;
 
+const REQUEST_MS = 300_000;
+
 const SERVER_OPTIONS: ServerOptions = {
   noDelay: true,
   keepAlive: true,
   keepAliveTimeout: 65_000,
   headersTimeout: 10_000,
-  requestTimeout: 300_000,
+  requestTimeout: REQUEST_MS,
   connectionsCheckingInterval: 5_000,
   maxHeaderSize: MAX_HEADER_BYTES,
   highWaterMark: WRITE_AHEAD_BYTES,
@@ -31,9 +33,9 @@ const SERVER_OPTIONS: ServerOptions = {
  * A key in the query is refused here, on every path.
  */
 export function createFront(intake: InferenceIntake, ids: Uuid7Source, fallThrough: RequestListener): Server {
-  const broken = new BrokenConnections(ids);
+  const broken = new BrokenConnections(REQUEST_MS, connectionRefusal(ids));
   const take: RequestListener = (request, response) => {
-    broken.note(response);
+    if (!broken.isOpen(response)) return void request.resume();
     const url = originForm(request);
     const mark = url.indexOf('?');
     const path = mark < 0 ? url : url.slice(0, mark);
@@ -49,7 +51,7 @@ export function createFront(intake: InferenceIntake, ids: Uuid7Source, fallThrou
   const server = createServer(SERVER_OPTIONS, take);
   // Expectations other than 100-continue may be ignored; Node's own 417 has no body and no request id.
   server.on('checkExpectation', take);
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => broken.answer(error, socket as Socket));
+  broken.watch(server);
   return server;
 }
 

@@ -1,4 +1,6 @@
 export { AddressRing } from './address-ring.js';
+export type { ConnectionRefusal } from './broken-connections.js';
+export { BrokenConnections } from './broken-connections.js';
 export type { UpstreamClient, UpstreamExchange, UpstreamFailure, UpstreamHandler, UpstreamRequest } from './upstream-client.js';
 export { UndiciUpstreamClient } from './undici-upstream-client.js';
 export type { UndiciUpstreamClientOptions } from './undici-upstream-client.js';

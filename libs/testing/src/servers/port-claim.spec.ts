@@ -46,6 +46,15 @@ describe('claimed ports', () => {
     }
   });
 
+  it('leave the block of a port alone that is somebody\'s already', async () => {
+    for (let round = 0; round < 200; round++) {
+      const one = new PortClaim(30_050);
+      const port = await one.choose();
+      await one.release();
+      expect(port < 30_000 || port >= 30_100).toBe(true);
+    }
+  });
+
   it('can all be claimed again once they are released', async () => {
     for (let round = 0; round < 200; round++) {
       const one = new PortClaim();
