@@ -19,7 +19,7 @@ let slowBodies: Promise<WireAnswer[]>;
 
 beforeAll(async () => {
   deployment = await Deployment.start();
-  // Two promised deadlines take longer than all other tests together, so they run beside them.
+  // The promised deadlines take longer than all other tests together, so they run beside them.
   slowHead = stalled('POST /v1/messages HTTP/1.1\r\nHost: x\r\nx-api', HEAD_TIMEOUT_MS + LATE_MS);
   unused = closedUnused(HEAD_TIMEOUT_MS + LATE_MS);
   slowBodies = Promise.all(GROUPS.map((group) => stalled(head(group, { 'content-length': '100' }) + '{"a', BODY_TIMEOUT_MS + LATE_MS)));

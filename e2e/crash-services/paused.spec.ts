@@ -56,14 +56,16 @@ describe('SIGSTOP for longer than the patience of everybody, under load', () => 
       for (const [index, connection] of connections.entries()) await connection.write(line(index));
       // By the time that this is answered, what came before has been read.
       expect((await fetch(deployment.baseUrl + WIRE_DIALECTS[0]?.path(false), { method: 'POST', body: '{}' })).status).toBe(401);
-      await freezeProcess(processId);
-      const go = () => process.kill(processId, 'SIGCONT');
-      const stop = () => Promise.all(connections.map((connection) => connection.write('host: a\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n{}')));
-      await standStill({ stop, go, lengthMs: LONG_MS });
+      const stop = async () => {
+        await freezeProcess(processId);
+        await Promise.all(connections.map((connection) => connection.write('host: a\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n{}')));
+      };
+      await standStill({ stop, go: () => process.kill(processId, 'SIGCONT'), lengthMs: LONG_MS });
       const answers = await Promise.all(connections.map((connection) => connection.answers(1)));
       // Refused for their missing key, so they were read.
       expect(answers.flat().map(({ status }) => status)).toEqual([401, 401, 401]);
     } finally {
+      process.kill(processId, 'SIGCONT');
       for (const connection of connections) connection.destroy();
     }
   }, 60_000);

@@ -71,8 +71,6 @@ export class InferenceIntake {
     bodies.check(request);
     const body = await bodies.read(request);
     arrival.bodyBytes = body.length;
-    // Its connection was refused meanwhile: who is told to send it again must not pay for both.
-    if (!request.socket.writable) throw new ClientLeftError('the request was refused before it was whole');
     const { facts, fault } = passBody(endpoint.dialect, body);
     if (fault) throw new GatewayError(fault.code, fault.message, { field: fault.field });
     if (endpoint.model === undefined) arrival.model = facts.model ?? '';

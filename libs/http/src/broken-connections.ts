@@ -9,12 +9,12 @@ export type ConnectionRefusal = (error: NodeJS.ErrnoException, inBody: IncomingM
 
 /**
  * Node looks at its deadlines before it reads what has come: after a standstill of the whole process (a paused machine,
- * a stopped container) it would refuse requests of which every byte is there. So long they get to be read.
+ * a stopped container) it would refuse requests of which every byte is there. This is how long they get to be read.
  */
 const READING_MS = 250;
-/** For a head behind an answer that still runs: looked at again. */
+/** When a head behind an answer that still runs is looked at again. */
 const HEAD_MS = 10_000;
-/** So long a client may take to read its refusal and to close. */
+/** How long a client may take to read its refusal and to close. */
 const LINGER_MS = 5_000;
 
 /**
@@ -25,7 +25,7 @@ export class BrokenConnections {
   /** The answer to the last request of a connection whose head could be read. */
   private readonly latest = new WeakMap<Socket, ServerResponse>();
 
-  /** `bodyMs`: so long a request may take from its head to its end. */
+  /** `bodyMs`: how long a request may take from its head to its end. */
   constructor(
     private readonly bodyMs: number,
     private readonly refusal: ConnectionRefusal,
