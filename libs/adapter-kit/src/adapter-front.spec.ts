@@ -81,6 +81,9 @@ function post(bytes: Buffer, headers: OutgoingHttpHeaders = {}, path = DISPATCH_
   return got;
 }
 
+/** Longer than the deadlines that Node would keep, one look at them included. */
+const STANDSTILL_MS = 17_000;
+
 const started = (): Promise<void> => bench.until(() => adapter.handler !== undefined);
 
 describe('a request that is no dispatch', () => {
@@ -294,17 +297,23 @@ describe('a drain', () => {
 });
 
 describe('a connection', () => {
-  /** A client that has begun a request, with the server's end of its connection. */
-  async function begin(): Promise<{ client: Socket; served: Socket; heard: () => string }> {
+  /** A connection, both ends of it. */
+  async function reach(): Promise<{ client: Socket; served: Socket; heard: () => string }> {
     const accepted = once(replica.server, 'connection') as Promise<[Socket]>;
     const { hostname, port } = new URL(replica.url);
     const client = connect(Number(port), hostname);
     let text = '';
     client.on('data', (bytes: Buffer) => (text += bytes.toString('latin1')));
     const [served] = await accepted;
-    client.write('GET /nothing HTTP/1.1\r\n');
-    await bench.until(() => served.bytesRead > 0);
     return { client, served, heard: () => text };
+  }
+
+  /** The same when a request has begun. */
+  async function begin(): ReturnType<typeof reach> {
+    const reached = await reach();
+    reached.client.write('GET /nothing HTTP/1.1\r\n');
+    await bench.until(() => reached.served.bytesRead > 0);
+    return reached;
   }
 
   /** As Node does it after a standstill: before it reads. */
@@ -323,6 +332,17 @@ describe('a connection', () => {
     deadline(served);
     await once(client, 'close');
   });
+
+  it('is still there for a gateway that stood still: one that was never used, and one that was told to be closed long ago', async () => {
+    const [unused, idle] = [await reach(), await reach()];
+    const question = 'GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n';
+    idle.client.write(question);
+    await bench.until(() => /keep-alive: timeout=8\r/i.test(idle.heard()));
+    await new Promise((resolve) => setTimeout(resolve, STANDSTILL_MS));
+    for (const { client } of [unused, idle]) client.write(question);
+    await bench.until(() => unused.heard().startsWith('HTTP/1.1 404') && idle.heard().lastIndexOf('HTTP/1.1 404') > 0);
+    for (const { client } of [unused, idle]) client.destroy();
+  }, 2 * STANDSTILL_MS);
 
   it('with something else than HTTP is told so and closed', async () => {
     const { client, heard } = await begin();

@@ -24,19 +24,26 @@ export interface AdapterFrontOptions {
 
 /** What waits for a slow gateway beside the last read, before the upstream is paused. */
 const WRITE_AHEAD_BYTES = 16_384;
-/** The gateway is told, and closes an idle connection two seconds before: a request never meets one that closes here. */
+/** The gateway is told, and closes an idle connection two seconds before. */
 const IDLE_CONNECTION_MS = 8_000;
 /** For answers that were cut to leave. */
 const CUT_GRACE_MS = 1_000;
 
 /** Until the request is there; an answer takes as long as it takes. */
 const REQUEST_MS = 60_000;
+/**
+ * A gateway that stood still closes late. It must not meet what was closed here meanwhile: it could not know whether its
+ * dispatch had been read, and would have to fail the request. Longer than a gateway may stand still and keep its place.
+ */
+const FORBEARANCE_MS = 60_000;
 
-const SERVER_OPTIONS: ServerOptions = {
+/** `keepAliveTimeoutBuffer` is how much later the connection is closed than was told. */
+const SERVER_OPTIONS: ServerOptions & { keepAliveTimeoutBuffer: number } = {
   noDelay: true,
   keepAlive: true,
   keepAliveTimeout: IDLE_CONNECTION_MS,
-  headersTimeout: 10_000,
+  keepAliveTimeoutBuffer: FORBEARANCE_MS,
+  headersTimeout: FORBEARANCE_MS,
   requestTimeout: REQUEST_MS,
   connectionsCheckingInterval: 5_000,
   highWaterMark: WRITE_AHEAD_BYTES,
