@@ -90,7 +90,7 @@ async function settled(accountId: string, nanoUsd: bigint): Promise<RatedCharge>
   const charge = database.charge(accountId, nanoUsd);
   const amount = { inputNanoUsd: nanoUsd, worstNanoUsd: nanoUsd, firstStepNanoUsd: 0n, mode: 'limit_stated' as const };
   expect(await gateway.admission.reserve({ accountId, requestId: charge.id, amount })).toMatchObject({ status: 'held' });
-  await gateway.admission.settle(accountId, charge.id, nanoUsd);
+  await gateway.admission.settle(accountId, { requestId: charge.id, costNanoUsd: nanoUsd, heldNanoUsd: nanoUsd });
   return charge;
 }
 

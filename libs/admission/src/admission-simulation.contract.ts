@@ -138,18 +138,18 @@ class Simulation {
         this.unanswered.push({ id: request.id, nanoUsd: fallback });
         break;
       case 1: // It arrived, its answer did not.
-        await this.admission.settle(ACCOUNT, request.id, cost);
+        await this.admission.settle(ACCOUNT, { requestId: request.id, costNanoUsd: cost, heldNanoUsd: request.holdNanoUsd });
         this.unanswered.push({ id: request.id, nanoUsd: fallback });
         break;
       default:
-        chargeNanoUsd = await this.admission.settle(ACCOUNT, request.id, cost);
+        chargeNanoUsd = await this.admission.settle(ACCOUNT, { requestId: request.id, costNanoUsd: cost, heldNanoUsd: request.holdNanoUsd });
     }
     if (chargeNanoUsd > 0n || cost > 0n) this.closed.push({ id: request.id, chargeNanoUsd });
   }
 
   private async repeatSettle(): Promise<void> {
     const settle = this.pick(this.unanswered, true);
-    if (settle) await this.admission.settle(ACCOUNT, settle.id, settle.nanoUsd);
+    if (settle) await this.admission.settle(ACCOUNT, { requestId: settle.id, costNanoUsd: settle.nanoUsd, heldNanoUsd: settle.nanoUsd });
   }
 
   private async abandon(): Promise<void> {

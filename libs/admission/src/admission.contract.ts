@@ -42,6 +42,7 @@ export function admissionContract(name: string, makeDriver: MakeAdmissionDriver)
     let table: BalanceTable;
     let driver: AdmissionDriver;
     let admission: Admission;
+    let probes = 0xffff;
     beforeEach(async () => {
       table = new BalanceTable();
       table.balances.set(ACCOUNT, { seq: 5n, balanceNanoUsd: USD });
@@ -58,13 +59,16 @@ export function admissionContract(name: string, makeDriver: MakeAdmissionDriver)
       admission.reserve({ accountId: ACCOUNT, requestId: idOf(number), amount: { inputNanoUsd: CENT, worstNanoUsd, firstStepNanoUsd: 2n * CENT, mode: 'stream' } });
     const post = (seq: bigint, balanceNanoUsd: bigint, ...numbers: number[]): Promise<void> =>
       admission.post({ accountId: ACCOUNT, seq, balanceNanoUsd, requestIds: numbers.map(idOf) });
-    const settle = (number: number, nanoUsd: bigint): Promise<bigint> => admission.settle(ACCOUNT, idOf(number), nanoUsd);
+    const settle = (number: number, costNanoUsd: bigint, heldNanoUsd = costNanoUsd): Promise<bigint> =>
+      admission.settle(ACCOUNT, { requestId: idOf(number), costNanoUsd, heldNanoUsd });
     const extend = (number: number, nanoUsd: bigint) => admission.extend(ACCOUNT, idOf(number), nanoUsd);
     /** What the account has left, seen through the port alone: one nano-USD more is refused. */
     const expectAvailable = async (nanoUsd: bigint): Promise<void> => {
-      expect(await reserve(0xffff, nanoUsd + 1n)).toMatchObject({ availableNanoUsd: nanoUsd });
-      expect(await reserve(0xffff, nanoUsd)).toMatchObject({ status: 'held', holdNanoUsd: nanoUsd });
-      await admission.release(ACCOUNT, idOf(0xffff));
+      // An id that was released is never reserved again.
+      const number = ++probes;
+      expect(await reserve(number, nanoUsd + 1n)).toMatchObject({ availableNanoUsd: nanoUsd });
+      expect(await reserve(number, nanoUsd)).toMatchObject({ status: 'held', holdNanoUsd: nanoUsd });
+      await admission.release(ACCOUNT, idOf(number));
     };
 
     describe('reserve', () => {
@@ -198,13 +202,31 @@ export function admissionContract(name: string, makeDriver: MakeAdmissionDriver)
         await expectAvailable(USD);
       });
 
-      it('changes nothing for a request that was posted already', async () => {
+      it('grants no more than the balance covers by now, even within the hold', async () => {
+        await reserve(1, 50n * CENT);
+        await reserve(2, 40n * CENT);
+        await post(6n, 60n * CENT);
+        expect(await settle(1, 50n * CENT)).toBe(20n * CENT);
+        expect(await settle(2, 40n * CENT)).toBe(40n * CENT);
+        await expectAvailable(0n);
+      });
+
+      it('counts a request without a hold, up to what its gateway says was held, until its posting is told again', async () => {
         await reserve(1, 50n * CENT);
         await settle(1, 20n * CENT);
         await post(6n, 80n * CENT, 1);
-        expect(await settle(1, 20n * CENT)).toBe(20n * CENT);
+        expect(await settle(1, 30n * CENT, 20n * CENT)).toBe(20n * CENT);
+        expect(await driver.outstanding()).toEqual({ held: 0, settled: 1, heldNanoUsd: 0n });
+        await post(6n, 80n * CENT, 1);
         expect(await driver.outstanding()).toEqual({ held: 0, settled: 0, heldNanoUsd: 0n });
         await expectAvailable(80n * CENT);
+      });
+
+      it('grants a request without a hold no more than what is available', async () => {
+        await reserve(1, 90n * CENT);
+        expect(await settle(2, 30n * CENT)).toBe(10n * CENT);
+        expect(await settle(3, 30n * CENT)).toBe(0n);
+        await expectAvailable(0n);
       });
     });
 

@@ -34,7 +34,7 @@ const hold = (requestId: string, nanoUsd: bigint) =>
 describe('the internal routes of a gateway', () => {
   it('take what the ledger posted', async () => {
     await hold(REQUEST, 60n);
-    await admission.settle(ACCOUNT, REQUEST, 60n);
+    await admission.settle(ACCOUNT, { requestId: REQUEST, costNanoUsd: 60n, heldNanoUsd: 60n });
     const posts = new HttpAdmissionPosts({ targets, now: () => performance.now() });
     await posts.post({ accountId: ACCOUNT, seq: 9_007_199_254_740_993n, balanceNanoUsd: 40n, requestIds: [REQUEST] });
     expect(admission.outstanding()).toEqual({ held: 0, settled: 0, heldNanoUsd: 0n });
@@ -43,7 +43,7 @@ describe('the internal routes of a gateway', () => {
 
   it('tell what was settled two seconds ago and is not posted', async () => {
     await hold(REQUEST, 60n);
-    await admission.settle(ACCOUNT, REQUEST, 60n);
+    await admission.settle(ACCOUNT, { requestId: REQUEST, costNanoUsd: 60n, heldNanoUsd: 60n });
     const view = new HttpAdmissionView(targets);
     nowMs = 1_999;
     expect(await view.unposted()).toEqual([{ accountId: ACCOUNT, seq: 1n, requestIds: [] }]);

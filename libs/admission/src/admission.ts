@@ -10,15 +10,21 @@ export interface Admission {
   reserve(request: ReserveRequest): Promise<ReserveResult>;
   /**
    * Raises a hold by `byNanoUsd`, or by what is left if that is less. `addedNanoUsd` 0 means nothing was left.
-   * A request that has no hold (void, settled, lost) gets 0.
+   * A request that has no hold (void, settled, lost) gets 0. Rejects while the account's state is not known.
    */
   extend(accountId: string, requestId: string, byNanoUsd: bigint): Promise<ExtendResult>;
   /**
    * The request ended and cost `costNanoUsd`: grants it up to the hold plus what is available, replaces the hold by
-   * the grant, and frees the rest. Repeating gives the first answer. Unknown id (posted already): grants the cost, changes nothing.
+   * the grant, and frees the rest. Repeating gives the first answer. A request without a record was posted already, or
+   * its hold was lost: it is granted its cost up to the hold that its gateway names and to what is available, and
+   * counted until its posting is told once more. Rejects while the account's state is not known: the grant is then
+   * the cost, at most the hold, and settle is repeated.
    */
-  settle(accountId: string, requestId: string, costNanoUsd: bigint): Promise<bigint>;
-  /** Gives a hold back whole: the request never reached an upstream, or will not be charged. */
+  settle(accountId: string, settlement: Settlement): Promise<bigint>;
+  /**
+   * Gives a hold back whole: the request never reached an upstream, or will not be charged. An id that was released is
+   * not reserved again.
+   */
   release(accountId: string, requestId: string): Promise<void>;
   /**
    * The ledger posted `requestIds` and any top-up; its balance is `balanceNanoUsd` at `seq`. The higher seq wins, and
@@ -53,6 +59,13 @@ export type ReserveResult =
   | { status: 'balance_held'; availableNanoUsd: bigint; neededNanoUsd: bigint }
   /** The account's state is not known (yet): not a refusal of the tenant, try again. `cause` is for the log. */
   | { status: 'unavailable'; cause?: unknown };
+
+/** What `settle` is told: the cost of a request that ended, and what its gateway knows to be held for it. */
+export interface Settlement {
+  requestId: string;
+  costNanoUsd: bigint;
+  heldNanoUsd: bigint;
+}
 
 export interface ExtendResult {
   addedNanoUsd: bigint;

@@ -7,6 +7,7 @@ export type {
   HoldRule,
   ReserveRequest,
   ReserveResult,
+  Settlement,
 } from './admission.js';
 export { decideHold } from './decide-hold.js';
 export type { HoldDecision } from './decide-hold.js';

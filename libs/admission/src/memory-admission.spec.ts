@@ -35,7 +35,7 @@ describe('the view of the sweeper', () => {
     await take(admission, 'a', 10n);
     await take(admission, 'b', 10n);
     expect(admission.unposted(0)).toEqual([{ accountId: 'a', seq: 1n, requestIds: [] }, { accountId: 'b', seq: 1n, requestIds: [] }]);
-    await admission.settle('a', 'a-request', 5n);
+    await admission.settle('a', { requestId: 'a-request', costNanoUsd: 5n, heldNanoUsd: 5n });
     nowMs = 2_999;
     expect(admission.unposted(2_000)[0]?.requestIds).toEqual([]);
     nowMs = 3_000;
@@ -50,9 +50,9 @@ describe('the settled requests that wait for their posting', () => {
     let nowMs = 0;
     const admission = new MemoryAdmission({ balances: accounts().balances, now: () => nowMs });
     for (const accountId of ['held', 'a', 'b']) await take(admission, accountId, 10n);
-    await admission.settle('a', 'a-request', 5n);
+    await admission.settle('a', { requestId: 'a-request', costNanoUsd: 5n, heldNanoUsd: 5n });
     nowMs = 1_000;
-    await admission.settle('b', 'b-request', 5n);
+    await admission.settle('b', { requestId: 'b-request', costNanoUsd: 5n, heldNanoUsd: 5n });
     expect(admission.waiting(500)).toEqual([{ accountId: 'a', seq: 1n, requestIds: ['a-request'] }]);
     nowMs = 1_500;
     expect(admission.waiting(500).map(({ accountId }) => accountId)).toEqual(['a', 'b']);
@@ -60,7 +60,7 @@ describe('the settled requests that wait for their posting', () => {
     expect(admission.waiting(500).map(({ accountId }) => accountId)).toEqual(['b']);
     await take(admission, 'a', 20n);
     expect(admission.waiting(0).map(({ accountId }) => accountId)).toEqual(['b']);
-    await admission.settle('a', 'a-request', 5n);
+    await admission.settle('a', { requestId: 'a-request', costNanoUsd: 5n, heldNanoUsd: 5n });
     expect(admission.waiting(0)).toContainEqual({ accountId: 'a', seq: 2n, requestIds: ['a-request'] });
   });
 
@@ -70,7 +70,7 @@ describe('the settled requests that wait for their posting', () => {
       const accountId = `account-${(step * 7) % 9}`;
       const requestId = `${accountId}-request`;
       if (step % 5 < 2) await take(admission, accountId, 1n);
-      else if (step % 5 < 4) await admission.settle(accountId, requestId, 1n);
+      else if (step % 5 < 4) await admission.settle(accountId, { requestId, costNanoUsd: 1n, heldNanoUsd: 1n });
       else await admission.post({ accountId, seq: BigInt(step), balanceNanoUsd: 100n, requestIds: [requestId] });
       const whole = admission.unposted(0).filter(({ requestIds }) => requestIds.length > 0);
       if (step % 3 === 0) expect(new Set(admission.waiting(0))).toEqual(new Set(whole));
@@ -97,7 +97,7 @@ describe('the bound on accounts', () => {
     const admission = new MemoryAdmission({ balances, now: () => 0, maxAccounts: 2 });
     await take(admission, 'held', 60n);
     await take(admission, 'settled', 60n);
-    await admission.settle('settled', 'settled-request', 60n);
+    await admission.settle('settled', { requestId: 'settled-request', costNanoUsd: 60n, heldNanoUsd: 60n });
     for (let number = 0; number < 20; number++) {
       await take(admission, `passing-${number}`, 1n);
       await admission.release(`passing-${number}`, `passing-${number}-request`);

@@ -5,8 +5,9 @@ import type {
   ExtendResult,
   ReserveRequest,
   ReserveResult,
+  Settlement,
 } from './admission.js';
-import { decideHold } from './decide-hold.js';
+import { AccountHolds } from './account-holds.js';
 
 export interface MemoryAdmissionOptions {
   balances: BalanceSource;
@@ -16,25 +17,8 @@ export interface MemoryAdmissionOptions {
   maxAccounts?: number;
 }
 
-interface RequestRecord {
-  state: 'held' | 'settled';
-  amountNanoUsd: bigint;
-  settledAtMs: number;
-  /** As first answered, for a repeated reserve. */
-  extendable: boolean;
-  whole: boolean;
-}
-
-interface AccountState {
-  seq: bigint;
-  limitNanoUsd: bigint;
-  heldNanoUsd: bigint;
-  settledNanoUsd: bigint;
-  records: Map<string, RequestRecord>;
-}
-
 interface Loading {
-  done: Promise<AccountState | undefined>;
+  done: Promise<AccountHolds | undefined>;
   /** The newest posting that arrived while the balance was being read. */
   latest: AdmissionPosting | undefined;
 }
@@ -51,10 +35,10 @@ export interface UnpostedRecords {
  * opens it only after everything that the spool and the outbox still hold has been posted.
  */
 export class MemoryAdmission implements Admission {
-  private readonly accounts = new Map<string, AccountState>();
+  private readonly accounts = new Map<string, AccountHolds>();
   private readonly loading = new Map<string, Loading>();
   /** Accounts with settled records, and some that had some until a moment ago. */
-  private readonly settling = new Map<string, AccountState>();
+  private readonly settling = new Map<string, AccountHolds>();
   private readonly maxAccounts: number;
 
   constructor(private readonly options: MemoryAdmissionOptions) {
@@ -72,50 +56,31 @@ export class MemoryAdmission implements Admission {
       }
       account = this.accounts.get(request.accountId);
     }
-    return hold(account, request);
+    return account.reserve(request.requestId, request.amount);
   }
 
   extend(accountId: string, requestId: string, byNanoUsd: bigint): Promise<ExtendResult> {
-    const account = this.accounts.get(accountId);
-    const record = account?.records.get(requestId);
-    if (!account || record?.state !== 'held') return Promise.resolve({ addedNanoUsd: 0n, holdNanoUsd: 0n });
-    const addedNanoUsd = smaller(byNanoUsd, available(account));
-    record.amountNanoUsd += addedNanoUsd;
-    account.heldNanoUsd += addedNanoUsd;
-    return Promise.resolve({ addedNanoUsd, holdNanoUsd: record.amountNanoUsd });
+    return Promise.resolve(this.accounts.get(accountId)?.extend(requestId, byNanoUsd) ?? { addedNanoUsd: 0n, holdNanoUsd: 0n });
   }
 
-  settle(accountId: string, requestId: string, costNanoUsd: bigint): Promise<bigint> {
+  settle(accountId: string, settlement: Settlement): Promise<bigint> {
     const account = this.accounts.get(accountId);
-    const record = account?.records.get(requestId);
-    if (!account || !record) return Promise.resolve(costNanoUsd);
-    if (record.state === 'settled') return Promise.resolve(record.amountNanoUsd);
-    const grantNanoUsd = smaller(costNanoUsd, record.amountNanoUsd + available(account));
-    account.heldNanoUsd -= record.amountNanoUsd;
-    if (costNanoUsd === 0n) {
-      // Nothing will be posted for it, so nothing would ever remove the record.
-      account.records.delete(requestId);
-      return Promise.resolve(0n);
-    }
-    account.settledNanoUsd += grantNanoUsd;
-    record.state = 'settled';
-    record.amountNanoUsd = grantNanoUsd;
-    record.settledAtMs = this.options.now();
-    this.settling.set(accountId, account);
+    // Only an account without records is ever pushed out, so this one was posted.
+    if (!account) return Promise.resolve(settlement.costNanoUsd);
+    const grantNanoUsd = account.settle(settlement, this.options.now());
+    if (settlement.costNanoUsd > 0n) this.settling.set(accountId, account);
     return Promise.resolve(grantNanoUsd);
   }
 
   release(accountId: string, requestId: string): Promise<void> {
-    const account = this.accounts.get(accountId);
-    if (account && account.records.get(requestId)?.state === 'held') drop(account, requestId);
+    this.accounts.get(accountId)?.release(requestId);
     return Promise.resolve();
   }
 
   post(posting: AdmissionPosting): Promise<void> {
     const loading = this.loading.get(posting.accountId);
     if (loading && (loading.latest === undefined || posting.seq > loading.latest.seq)) loading.latest = posting;
-    const account = this.accounts.get(posting.accountId);
-    if (account) apply(account, posting);
+    this.accounts.get(posting.accountId)?.post(posting);
     return Promise.resolve();
   }
 
@@ -160,7 +125,7 @@ export class MemoryAdmission implements Admission {
     return { held, settled, heldNanoUsd };
   }
 
-  private load(accountId: string): Promise<AccountState | undefined> {
+  private load(accountId: string): Promise<AccountHolds | undefined> {
     const running = this.loading.get(accountId);
     if (running) return running.done;
     const loading: Loading = { done: Promise.resolve(undefined), latest: undefined };
@@ -169,18 +134,12 @@ export class MemoryAdmission implements Admission {
     return loading.done;
   }
 
-  private async readBalance(accountId: string, loading: Loading): Promise<AccountState | undefined> {
+  private async readBalance(accountId: string, loading: Loading): Promise<AccountHolds | undefined> {
     const read = await this.options.balances.read(accountId);
     if (read === undefined) return undefined;
-    const account: AccountState = {
-      seq: read.seq,
-      limitNanoUsd: read.balanceNanoUsd,
-      heldNanoUsd: 0n,
-      settledNanoUsd: 0n,
-      records: new Map(),
-    };
+    const account = new AccountHolds(read.seq, read.balanceNanoUsd);
     // A posting that committed after our read and was pushed before we could take it would otherwise be lost.
-    if (loading.latest) apply(account, loading.latest);
+    if (loading.latest) account.post(loading.latest);
     this.makeRoom();
     this.accounts.set(accountId, account);
     return account;
@@ -197,56 +156,13 @@ export class MemoryAdmission implements Admission {
   }
 }
 
-function hold(account: AccountState, { requestId, amount }: ReserveRequest): ReserveResult {
-  const repeated = account.records.get(requestId);
-  if (repeated) return { status: 'held', holdNanoUsd: repeated.amountNanoUsd, extendable: repeated.extendable, whole: repeated.whole };
-  const spendableNanoUsd = account.limitNanoUsd - account.settledNanoUsd;
-  const availableNanoUsd = spendableNanoUsd - account.heldNanoUsd;
-  const { holdNanoUsd, extendable, whole } = decideHold(amount, availableNanoUsd);
-  // A free request still needs an account in credit or at zero; a request with a price needs its whole hold.
-  const refusal = { availableNanoUsd: positive(availableNanoUsd), neededNanoUsd: holdNanoUsd };
-  if (holdNanoUsd > spendableNanoUsd) return { status: 'insufficient_balance', ...refusal };
-  if (holdNanoUsd > availableNanoUsd) return { status: 'balance_held', ...refusal };
-  account.records.set(requestId, { state: 'held', amountNanoUsd: holdNanoUsd, settledAtMs: 0, extendable, whole });
-  account.heldNanoUsd += holdNanoUsd;
-  return { status: 'held', holdNanoUsd, extendable, whole };
-}
-
-function settledBefore({ records }: AccountState, beforeMs: number): string[] {
+function settledBefore({ records }: AccountHolds, beforeMs: number): string[] {
   const ids: string[] = [];
   for (const [id, record] of records) if (record.state === 'settled' && record.settledAtMs <= beforeMs) ids.push(id);
   return ids;
 }
 
-function hasSettled({ records }: AccountState): boolean {
+function hasSettled({ records }: AccountHolds): boolean {
   for (const { state } of records.values()) if (state === 'settled') return true;
   return false;
-}
-
-function apply(account: AccountState, posting: AdmissionPosting): void {
-  if (posting.seq > account.seq) {
-    account.seq = posting.seq;
-    account.limitNanoUsd = posting.balanceNanoUsd;
-  }
-  for (const id of posting.requestIds) drop(account, id);
-}
-
-function drop(account: AccountState, requestId: string): void {
-  const record = account.records.get(requestId);
-  if (!record) return;
-  if (record.state === 'held') account.heldNanoUsd -= record.amountNanoUsd;
-  else account.settledNanoUsd -= record.amountNanoUsd;
-  account.records.delete(requestId);
-}
-
-function available(account: AccountState): bigint {
-  return positive(account.limitNanoUsd - account.heldNanoUsd - account.settledNanoUsd);
-}
-
-function smaller(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
-}
-
-function positive(value: bigint): bigint {
-  return value > 0n ? value : 0n;
 }

@@ -83,7 +83,7 @@ function settle(exchange: Exchange, costNanoUsd: bigint): Promise<bigint> {
       clearTimeout(timer);
       resolve(grantNanoUsd);
     };
-    ports.admission.settle(key.accountId, requestId, costNanoUsd).then(answered, giveUp);
+    ports.admission.settle(key.accountId, { requestId, costNanoUsd, heldNanoUsd: held }).then(answered, giveUp);
   });
 }
 
@@ -93,7 +93,7 @@ async function repeatSettle(exchange: Exchange, costNanoUsd: bigint): Promise<vo
   const giveUpAtMs = now() + SETTLE_GIVE_UP_MS;
   while (now() < giveUpAtMs) {
     try {
-      await admission.settle(key.accountId, requestId, costNanoUsd);
+      await admission.settle(key.accountId, { requestId, costNanoUsd, heldNanoUsd: exchange.watch.held });
       return;
     } catch {
       await new Promise((resolve) => setTimeout(resolve, SETTLE_RETRY_MS).unref());

@@ -1,0 +1,2 @@
+export { RedisStore, RedisUnavailableError } from './redis-store.js';
+export type { RedisScript, RedisStoreOptions } from './redis-store.js';
