@@ -282,11 +282,11 @@ function tokensIn(text: string): number {
 
 /** The hold that the spool has on disk for a request: a record is its id, then its payload. */
 async function extendedTo(requestId: string): Promise<bigint> {
-  const folder = deployment.product.spoolFolder;
   const id = Buffer.from(requestId.replaceAll('-', ''), 'hex').toString('latin1');
   let holdNanoUsd = 0n;
-  for (const name of await readdir(folder)) {
-    const text = await readFile(join(folder, name), 'latin1').catch(() => '');
+  const segments = await Promise.all(deployment.product.spoolFolders.map(async (folder) => (await readdir(folder)).map((name) => join(folder, name))));
+  for (const path of segments.flat()) {
+    const text = await readFile(path, 'latin1').catch(() => '');
     for (let at = text.indexOf(id); at >= 0; at = text.indexOf(id, at + 1)) {
       const found = /^\{"holdNanoUsd":"(\d+)"\}/.exec(text.slice(at + id.length, at + id.length + 64))?.[1];
       if (found !== undefined && BigInt(found) > holdNanoUsd) holdNanoUsd = BigInt(found);

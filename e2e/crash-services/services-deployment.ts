@@ -24,6 +24,8 @@ export interface ServicesDeploymentOptions {
   servers?: FragileServersOptions;
   /** It has a data folder and a public port that outlive a stop. */
   keepsData?: boolean;
+  /** Default: one, without a balancer. */
+  gateways?: number;
 }
 
 /** What the services stand on. */
@@ -65,14 +67,14 @@ export class ServicesDeployment {
     return this.ground.servers;
   }
 
-  static async create({ random, env, servers = {}, keepsData = false }: ServicesDeploymentOptions): Promise<ServicesDeployment> {
+  static async create({ random, env, servers = {}, keepsData = false, gateways = 1 }: ServicesDeploymentOptions): Promise<ServicesDeployment> {
     const simulator = await SimulatorProcess.start();
     const fragile = await FragileServers.start(servers);
     const folder = keepsData ? await makeTemporaryFolder('kept-services') : undefined;
     const place = folder && { dataFolder: folder.path };
     const port: Record<string, string> = keepsData ? { PORT: String(await chooseFreePort()) } : {};
     try {
-      const start = () => ServicesProcess.start({ servers: fragile.addresses, ...place, env: { ...simulator.upstreamSettings, ...port, ...env } });
+      const start = () => ServicesProcess.start({ gateways, servers: fragile.addresses, ...place, env: { ...simulator.upstreamSettings, ...port, ...env } });
       const deployment = new ServicesDeployment({ random, simulator, servers: fragile, start, folder }, await start());
       for (let tenant = 0; tenant < TENANTS; tenant++) await deployment.addTenant();
       return deployment;

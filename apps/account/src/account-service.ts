@@ -1,18 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { ACCOUNT_SCHEMA, AccountFeature, AccountModule, ChangePublication, LedgerFence, LedgerService, PostedCursors, PostgresGatewayRegistry, accountInternal } from '@tokone/account';
+import { ACCOUNT_SCHEMA, AccountFeature, AccountModule, ChangePublication, LedgerFence, LedgerService, PostedCursors, accountInternal } from '@tokone/account';
 import type { RaiseAlarm } from '@tokone/account';
-import { GatewayTargets, HttpAdmissionPosts, HttpAdmissionView } from '@tokone/admission';
 import { HttpChargeStatements, HttpOutbox } from '@tokone/billing-client';
 import { InternalClient } from '@tokone/http';
-import type { Settings } from '@tokone/http';
 import { CarefulProducer, KafkaChangePublisher, KafkaChargeLog, KafkaConnection, Watermarks } from '@tokone/messaging';
 import { openDatabase, openPool } from '@tokone/persistence';
 import { Uuid7Source } from '@tokone/protocol';
 import { HealthChecks, HealthModule, ServiceListeners, databaseCheck, internalAddress, internalModule, logAlarm, managementAddress } from '@tokone/service';
 import type { RunningService, ServiceWorld } from '@tokone/service';
-import type { SETTINGS } from './settings.js';
-
-type AccountSettings = Settings<typeof SETTINGS>;
+import { openSharedAdmission, startOpenings } from './shared-admission.js';
+import type { AccountSettings } from './settings.js';
 
 const STATEMENT_TIMEOUT_MS = 5_000;
 /** Below the deadline of a publication, so that it is the producer that gives up. */
@@ -26,23 +23,23 @@ export async function startAccount(settings: AccountSettings, world: ServiceWorl
   const connection = new KafkaConnection({ brokers: settings.KAFKA_BROKERS, clientId: `tokone-account-${randomUUID()}`, topicPrefix: settings.TOKONE_KAFKA_TOPIC_PREFIX, logger, now });
   const monotonicNow = (): number => performance.now();
   const billing = parts.add('billing client', new InternalClient({ baseUrls: settings.TOKONE_BILLING_URLS, secret: settings.TOKONE_INTERNAL_SECRET, now: monotonicNow }), (client) => client.close());
-  const gateways = new PostgresGatewayRegistry(pool);
-  const targets = parts.add('gateway clients', new GatewayTargets({ list: () => gateways.live(), secret: settings.TOKONE_INTERNAL_SECRET, now: monotonicNow }), (opened) => opened.close());
+  const admission = await openSharedAdmission(settings, world);
   const charges = new KafkaChargeLog({ connection, cursors: new PostedCursors(pool), random: Math.random, onTrouble: ({ cause, ...trouble }) => logger.error({ ...trouble, cause: String(cause) }, 'charges could not be posted; it is tried again') });
-  const ledger = new LedgerService({ feature, charges, admission: new HttpAdmissionPosts({ targets, now: monotonicNow }), view: new HttpAdmissionView(targets) });
+  const ledger = new LedgerService({ feature, charges, admission: admission.posts, view: admission.view });
   await ledger.start();
   parts.add('ledger', ledger, (opened) => opened.stop());
   publishChanges(feature, connection, { parts, raiseAlarm });
   const watermarks = parts.add('watermarks', new Watermarks(connection), (opened) => opened.close());
   const fence = new LedgerFence({ watermarks, outbox: new HttpOutbox(billing), now: monotonicNow });
+  const { openings, gateways } = startOpenings(settings, { world, feature, ledger, admission, fence });
   const listeners = new ServiceListeners(parts);
   const statements = new HttpChargeStatements(billing);
   const management = await listeners.open({
     name: 'management listener',
     address: managementAddress(settings),
-    modules: [AccountModule.with({ feature, ledger, operatorToken: settings.TOKONE_OPERATOR_TOKEN, explainCharge: (id) => statements.explain(id) }), HealthModule.with(new HealthChecks([databaseCheck(pool, 'account')]))],
+    modules: [AccountModule.with({ feature, ledger, operatorToken: settings.TOKONE_OPERATOR_TOKEN, explainCharge: (id) => statements.explain(id) }), HealthModule.with(new HealthChecks([databaseCheck(pool, 'account')], () => ({ redis: admission.connected() ? 'connected' : 'not connected' })))],
   });
-  const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...accountInternal({ feature, gateways, fence }) })];
+  const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...accountInternal({ feature, gateways, openings }) })];
   const internal = await listeners.open({ name: 'internal listener', address: internalAddress(settings), modules });
   return { address: `internal ${internal.url}, management ${management.url}` };
 }

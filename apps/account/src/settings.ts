@@ -1,7 +1,7 @@
 import { DEFAULT_KEY_PREFIX, checkKeyPrefix } from '@tokone/account';
 import { baseUrls, databaseUrl, internalSecret, secretBytes } from '@tokone/http';
-import type { Setting } from '@tokone/http';
-import { KAFKA_SETTINGS, SERVICE_SETTINGS } from '@tokone/service';
+import type { Setting, Settings } from '@tokone/http';
+import { KAFKA_SETTINGS, REDIS_SETTINGS, SERVICE_SETTINGS } from '@tokone/service';
 
 const keyPrefix: Setting<string> = {
   about: 'What every key that is issued begins with.',
@@ -19,6 +19,7 @@ const keyPrefix: Setting<string> = {
 export const SETTINGS = {
   ...SERVICE_SETTINGS,
   ...KAFKA_SETTINGS,
+  ...REDIS_SETTINGS,
   DATABASE_URL: databaseUrl('The database, by the user of the account service; migrate makes it.'),
   TOKONE_KEY_PEPPER: secretBytes('Keys are stored as HMAC under it; the same for account and gateway. Lost, every key is useless.'),
   TOKONE_SEALING_KEY: secretBytes('Provider credentials are sealed with it. Lost, every stored credential is useless.'),
@@ -26,3 +27,5 @@ export const SETTINGS = {
   TOKONE_KEY_PREFIX: keyPrefix,
   TOKONE_BILLING_URLS: baseUrls('Internal addresses of the billing service, with commas in between.'),
 } as const;
+
+export type AccountSettings = Settings<typeof SETTINGS>;

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HttpAccountDirectory, HttpBalances } from '@tokone/account-client';
-import { MemoryAdmission, admissionInternal } from '@tokone/admission';
 import { HttpPriceBook, HttpUsageQuery } from '@tokone/billing-client';
 import { Gateway, GatewayModule, GatewayStatusModule, watchSpoolIdentity } from '@tokone/gateway';
 import { InternalClient, UndiciUpstreamClient } from '@tokone/http';
@@ -13,6 +12,8 @@ import { ServiceListeners, internalAddress, internalModule, managementAddress } 
 import type { RunningService, ServiceWorld } from '@tokone/service';
 import type { Spool } from '@tokone/spool';
 import { openAdapters } from './adapters.js';
+import { openAdmission } from './admission.js';
+import type { OpenedAdmission } from './admission.js';
 import type { GatewayAdapters } from './adapters.js';
 import { readAnnouncedUrl } from './announced-url.js';
 import { takeSpool } from './gateway-spool.js';
@@ -28,7 +29,7 @@ const PRICES_RETRY_MS = 250;
 /** One gateway with what it is made of. */
 interface OpenedGateway {
   gateway: Gateway;
-  admission: MemoryAdmission;
+  admission: OpenedAdmission;
   spool: Spool;
   account: InternalClient;
   upstreams: GatewayAdapters;
@@ -43,12 +44,12 @@ export async function startGateway(settings: GatewaySettings, world: ServiceWorl
   const opened = await openGateway(settings, world);
   const { gateway, admission, spool, account, kafka, instanceId } = opened;
   const listeners = new ServiceListeners(parts);
-  const management = await listeners.open({ name: 'management listener', address: managementAddress(settings), modules: [GatewayStatusModule.with(gateway, () => admission.outstanding())] });
-  const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...admissionInternal({ admission }) })];
+  const management = await listeners.open({ name: 'management listener', address: managementAddress(settings), modules: [GatewayStatusModule.with(gateway, () => admission.driver.outstanding())] });
+  const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...admission.internal })];
   const internal = await listeners.open({ name: 'internal listener', address: internalAddress(settings), modules });
   const identity = { gatewayId: spool.id, instanceId, url: announcedUrl ?? internal.url };
   const cursorPath = join(settings.TOKONE_SPOOL_DIR, 'shipped');
-  const { replaced } = await passStart({ gateway, spool, account, kafka, identity, cursorPath }, world);
+  const { replaced } = await passStart({ gateway, admission, spool, account, kafka, identity, cursorPath }, world);
   await followChanges(opened, world);
   const publicApi = await listeners.open({
     name: 'public listener',
@@ -76,8 +77,8 @@ async function openGateway(settings: GatewaySettings, world: ServiceWorld): Prom
   const prices = parts.add('price book', new HttpPriceBook({ client: billing, log: logger }), (book) => book.stop());
   await parts.whileWanted(loadPrices(prices));
   const balances = new HttpBalances(account);
-  const admission = new MemoryAdmission({ balances, now: monotonicNow });
-  const ports = { accounts: new HttpAccountDirectory(account), balances, admission, prices, usage: new HttpUsageQuery(billing), adapters: upstreams.adapters, spool, ids: new Uuid7Source(now), logger, now, monotonicNow };
+  const admission = await openAdmission(settings, { ...world, gatewayId: spool.id });
+  const ports = { accounts: new HttpAccountDirectory(account), balances, admission: admission.driver, prices, usage: new HttpUsageQuery(billing), adapters: upstreams.adapters, spool, ids: new Uuid7Source(now), logger, now, monotonicNow };
   const limits = { bodyBytes: settings.TOKONE_BODY_LIMIT_BYTES, referenceTokens: settings.TOKONE_REFERENCE_TOKENS, stallTimeoutMs: settings.TOKONE_STALL_SECONDS * 1000 };
   const gateway = parts.add('gateway', new Gateway(ports, { pepper: settings.TOKONE_KEY_PEPPER, limits }), (running) => running.close());
   const instanceId = randomUUID();

@@ -1,6 +1,6 @@
 import { baseUrl, baseUrls, choice, folder, integer, secretBytes, text } from '@tokone/http';
 import type { Setting, Settings } from '@tokone/http';
-import { KAFKA_SETTINGS, LONGEST_DRAIN_SECONDS, SERVICE_SETTINGS } from '@tokone/service';
+import { KAFKA_SETTINGS, LONGEST_DRAIN_SECONDS, REDIS_SETTINGS, SERVICE_SETTINGS } from '@tokone/service';
 
 /** Like `baseUrls`, but may be left out. */
 function adapterUrls(platform: string): Setting<readonly string[] | undefined> {
@@ -14,7 +14,8 @@ export const SETTINGS = {
   PORT: integer('Port to listen on for tenants; 0 takes a free one.', 8080, { min: 0, max: 65_535 }),
   ...SERVICE_SETTINGS,
   ...KAFKA_SETTINGS,
-  TOKONE_SPOOL_DIR: folder('Folder of the spool, on a disk that outlives the process. Unset: spool below the working folder.', 'spool'),
+  ...REDIS_SETTINGS,
+  TOKONE_SPOOL_DIR: folder('Folder of the spool, on a disk that outlives the process; each gateway has its own. Unset: spool below the working folder.', 'spool'),
   TOKONE_SPOOL_STRICT: choice('yes: the end of an answer waits until its record is on disk, so that not even a power loss takes it.', 'no', ['no', 'yes']),
   TOKONE_SPOOL_LIMIT_BYTES: integer('While the spool is larger, because Kafka is away, new requests are refused.', 2_147_483_648, { min: 65_536, max: 1_099_511_627_776 }),
   TOKONE_KEY_PEPPER: secretBytes('Keys are stored as HMAC under it; the same for account and gateway.'),

@@ -13,7 +13,7 @@ process.exit(
       about: 'TokOne as separate services on this machine.',
       settings: SETTINGS,
       checkArguments: readArguments,
-      start: (settings, stop) => startServices(settings, { stop, narrator }),
+      start: (settings, stop) => startServices(settings, { stop, narrator, ...readArguments(argv.slice(2)) }),
     },
     { argv: argv.slice(2), environment, stdout, stderr, stop: watchStopSignals(), elapsedMs: () => performance.now() },
   ),

@@ -7,14 +7,16 @@ import { SETTINGS } from './settings.js';
 const surroundings = {
   servicesFolder: '/data/services',
   kafkaBrokers: ['a:1', 'b:2'],
+  redisUrl: 'redis://:password@r:6379',
+  gateways: 1,
   accountDatabaseUrl: 'postgres://account:1@h/d',
   billingDatabaseUrl: 'postgres://billing:2@h/d',
   secrets: { internal: 'internal', pepper: Buffer.alloc(32, 1), sealingKey: Buffer.alloc(32, 2), operatorToken: 'operator' },
 };
 
-async function plan(environment: Record<string, string>): Promise<PlannedService[]> {
+async function plan(environment: Record<string, string>, gateways = 1): Promise<PlannedService[]> {
   let port = 1000;
-  return planServices(readSettings(SETTINGS, environment), surroundings, async () => port++);
+  return planServices(readSettings(SETTINGS, environment), { ...surroundings, gateways }, async () => port++);
 }
 
 const environmentOf = (services: PlannedService[], name: string) => services.find((service) => service.name === name)?.environment ?? {};
@@ -45,6 +47,7 @@ describe('the plan of the services', () => {
     expect(holdersOf('operator')).toEqual(['account']);
     expect(holdersOf(surroundings.billingDatabaseUrl)).toEqual(['billing']);
     expect(holdersOf(surroundings.accountDatabaseUrl)).toEqual(['account']);
+    expect(holdersOf(surroundings.redisUrl)).toEqual(['account', 'gateway']);
     expect(holdersOf('sk-provider')).toEqual([]);
   });
 
@@ -55,6 +58,15 @@ describe('the plan of the services', () => {
       for (const name of ['NODE_OPTIONS', 'HTTPS_PROXY']) expect(Object.keys(environment)).not.toContain(name);
     }
     for (const { environment } of await plan({})) expect(Object.keys(environment)).not.toContain('TZ');
+  });
+
+  it('gives each of several gateways a port and a spool of its own, and leaves the public port to the balancer', async () => {
+    const gateways = (await plan({ PORT: '8080' }, 3)).filter(({ app }) => app === 'gateway');
+    expect(gateways.map(({ name }) => name)).toEqual(['gateway-1', 'gateway-2', 'gateway-3']);
+    expect(gateways.map(({ environment }) => environment['TOKONE_SPOOL_DIR'])).toEqual(['/data/services/gateway', '/data/services/gateway-2', '/data/services/gateway-3']);
+    const ports = gateways.map(({ publicPort }) => publicPort);
+    expect(new Set([...ports, 8080]).size).toBe(4);
+    expect((await plan({ PORT: '8080' })).at(-1)?.publicPort).toBe(8080);
   });
 
   it('starts no adapter services where the gateway hosts them', async () => {

@@ -9,6 +9,9 @@ const PLATFORMS = ['openai', 'anthropic', 'gemini'] as const satisfies Platform[
 export interface Surroundings {
   servicesFolder: string;
   kafkaBrokers: readonly string[];
+  redisUrl: string;
+  /** How many gateways. With more than one, a balancer has the public address. */
+  gateways: number;
   /** Each with the role of its service. */
   accountDatabaseUrl: string;
   billingDatabaseUrl: string;
@@ -24,6 +27,8 @@ export interface PlannedService {
   internalUrl: string;
   managementUrl: string;
   environment: Readonly<Record<string, string>>;
+  /** Of a gateway: where it listens for tenants. */
+  publicPort?: number;
 }
 
 interface Place {
@@ -48,16 +53,19 @@ export async function planServices(settings: SupervisorSettings, surroundings: S
   const billing = await replicas('billing');
   const adapters = new Map<Platform, Place[]>();
   if (settings.TOKONE_ADAPTERS === 'remote') for (const platform of PLATFORMS) adapters.set(platform, await replicas(`${platform}-adapter`));
-  const gateway = await place('gateway', 1);
-  // Clients know the address: a gateway that is started again must have the same.
-  const publicPort = settings.PORT === 0 ? await freePort() : settings.PORT;
+  const gateways: { place: Place; port: number }[] = [];
+  for (let number = 1; number <= surroundings.gateways; number++) {
+    // Whoever connects knows the address: a gateway that is started again must have the same.
+    const own = surroundings.gateways > 1 || settings.PORT === 0;
+    gateways.push({ place: await place('gateway', number), port: own ? await freePort() : settings.PORT });
+  }
   const urls = { account: urlsOf(account), billing: urlsOf(billing) };
-  const plan = { settings: { ...settings, PORT: publicPort }, surroundings, urls, adapters };
+  const plan = { settings, surroundings, urls, adapters };
   return [
     ...account.map((each) => planned(plan, each, accountEnvironment(plan))),
     ...billing.map((each) => planned(plan, each, billingEnvironment(plan))),
     ...[...adapters.values()].flat().map((each) => planned(plan, each, adapterEnvironment(plan))),
-    planned(plan, gateway, gatewayEnvironment(plan, gateway)),
+    ...gateways.map((each) => planned(plan, each.place, gatewayEnvironment(plan, each))),
   ];
 }
 
@@ -82,7 +90,8 @@ function planned({ settings, surroundings }: Plan, place: Place, own: Record<str
     ...variablesForNode(settings),
     ...own,
   };
-  return { app: place.app, name: place.name, internalUrl: urlOf(place), managementUrl: `http://127.0.0.1:${place.managementPort}`, environment };
+  const publicPort = own['PORT'] === undefined ? {} : { publicPort: Number(own['PORT']) };
+  return { app: place.app, name: place.name, internalUrl: urlOf(place), managementUrl: `http://127.0.0.1:${place.managementPort}`, environment, ...publicPort };
 }
 
 function accountEnvironment({ settings, surroundings, urls }: Plan): Record<string, string> {
@@ -94,6 +103,8 @@ function accountEnvironment({ settings, surroundings, urls }: Plan): Record<stri
     TOKONE_OPERATOR_TOKEN: secrets.operatorToken,
     TOKONE_KEY_PREFIX: settings.TOKONE_KEY_PREFIX,
     TOKONE_BILLING_URLS: urls.billing,
+    REDIS_URL: surroundings.redisUrl,
+    TOKONE_REDIS_PREFIX: settings.TOKONE_REDIS_PREFIX,
   };
 }
 
@@ -110,12 +121,14 @@ function adapterEnvironment({ settings, urls }: Plan): Record<string, string> {
   };
 }
 
-function gatewayEnvironment({ settings, surroundings, urls, adapters }: Plan, own: Place): Record<string, string> {
+function gatewayEnvironment({ settings, surroundings, urls, adapters }: Plan, { place: own, port }: { place: Place; port: number }): Record<string, string> {
   const adapterUrls = [...adapters].map(([platform, places]) => [`TOKONE_${platform.toUpperCase()}_ADAPTER_URLS`, urlsOf(places)]);
   return {
-    HOST: settings.HOST,
-    PORT: String(settings.PORT),
-    TOKONE_SPOOL_DIR: `${surroundings.servicesFolder}/gateway`,
+    HOST: surroundings.gateways > 1 ? '127.0.0.1' : settings.HOST,
+    PORT: String(port),
+    REDIS_URL: surroundings.redisUrl,
+    TOKONE_REDIS_PREFIX: settings.TOKONE_REDIS_PREFIX,
+    TOKONE_SPOOL_DIR: `${surroundings.servicesFolder}/${own.name === 'gateway-1' ? 'gateway' : own.name}`,
     TOKONE_SPOOL_STRICT: settings.TOKONE_SPOOL_STRICT,
     TOKONE_SPOOL_LIMIT_BYTES: String(settings.TOKONE_SPOOL_LIMIT_BYTES),
     TOKONE_KEY_PEPPER: surroundings.secrets.pepper.toString('base64url'),

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { brokers, choice, databaseUrl, folder, integer, optional, optionalText, redisUrl, text } from '@tokone/http';
 import type { Settings } from '@tokone/http';
 import { UPSTREAM_SETTINGS } from '@tokone/quickstart';
-import { KAFKA_SETTINGS, LONGEST_DRAIN_SECONDS } from '@tokone/service';
+import { KAFKA_SETTINGS, LONGEST_DRAIN_SECONDS, REDIS_SETTINGS } from '@tokone/service';
 import { LOG_LEVELS } from '@tokone/telemetry';
 
 /** In the repository, as npm start has it. */
@@ -10,8 +10,8 @@ const STANDARD_DATA_FOLDER = fileURLToPath(new URL('../../../.tokone', import.me
 
 /** What `npm run start:services` can be told; what it does not use itself goes on to the services. */
 export const SETTINGS = {
-  HOST: text('Address that the gateway listens on. 0.0.0.0 serves other machines too.', '127.0.0.1'),
-  PORT: integer('Port that the gateway listens on; 0 takes a free one.', 8080, { min: 0, max: 65_535 }),
+  HOST: text('Address that the gateway, or the balancer in front of several, listens on. 0.0.0.0 serves other machines too.', '127.0.0.1'),
+  PORT: integer('Port that the gateway, or the balancer, listens on; 0 takes a free one.', 8080, { min: 0, max: 65_535 }),
   TOKONE_DATA_DIR: folder('Folder of everything that TokOne keeps; what belongs to the services is in its folder services. Unset: .tokone in the repository.', STANDARD_DATA_FOLDER),
   TOKONE_KEY_PREFIX: text('What every key that is issued begins with.', 'sk-'),
   ...UPSTREAM_SETTINGS,
@@ -21,6 +21,7 @@ export const SETTINGS = {
   REDIS_URL: optional(redisUrl('A Redis that runs already. Unset: one is started.')),
   DATABASE_URL: optional(databaseUrl('A PostgreSQL that runs already, as an owner who may make roles. Unset: one is started.')),
   TOKONE_KAFKA_TOPIC_PREFIX: KAFKA_SETTINGS.TOKONE_KAFKA_TOPIC_PREFIX,
+  TOKONE_REDIS_PREFIX: REDIS_SETTINGS.TOKONE_REDIS_PREFIX,
   TOKONE_BODY_LIMIT_BYTES: integer('Largest request body.', 33_554_432, { min: 1_024, max: 536_870_912 }),
   TOKONE_REFERENCE_TOKENS: integer('Tokens held for each file or URL that a request refers to.', 20_000, { min: 0, max: 10_000_000 }),
   TOKONE_PRICES_FILE: optionalText('JSON file of prices, in the form of libs/billing/src/price-seed.json.'),

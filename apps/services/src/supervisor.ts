@@ -6,7 +6,7 @@ import { KeptSimulator, readQuickstartKeys, readSecrets, upstreamTargets, writeQ
 import type { QuickstartKeys, UpstreamTarget } from '@tokone/quickstart';
 import { OpenedParts, checkAddress, readFileIfThere, urlOf, writePrivateFile } from '@tokone/service';
 import { createLogger } from '@tokone/telemetry';
-import { PortClaim } from '@tokone/testing';
+import { Balancer, PortClaim } from '@tokone/testing';
 import { openServers } from './local-servers.js';
 import type { Narrator } from './narrator.js';
 import { prepareDeployment } from './preparation.js';
@@ -32,11 +32,11 @@ const STOP_GRACE_MS = 55_000;
  * Servers and services as processes of this machine. @throws StartupError with a sentence; whatever was started is
  * stopped again.
  */
-export async function startServices(settings: SupervisorSettings, world: { stop: AbortSignal; narrator: Narrator }): Promise<RunningDeployment> {
+export async function startServices(settings: SupervisorSettings, world: { stop: AbortSignal; narrator: Narrator; gateways: number }): Promise<RunningDeployment> {
   const logger = createLogger('services', settings.LOG_LEVEL);
   const parts = new OpenedParts(logger, world.stop);
   try {
-    return await start(settings, { parts, narrator: world.narrator, logger });
+    return await start(settings, { parts, narrator: world.narrator, gateways: world.gateways, logger });
   } catch (error) {
     await parts.close();
     throw world.stop.aborted ? world.stop.reason : error;
@@ -44,12 +44,13 @@ export async function startServices(settings: SupervisorSettings, world: { stop:
 }
 
 interface StartWorld {
+  gateways: number;
   parts: OpenedParts;
   narrator: Narrator;
   logger: ReturnType<typeof createLogger>;
 }
 
-async function start(settings: SupervisorSettings, { parts, narrator, logger }: StartWorld): Promise<RunningDeployment> {
+async function start(settings: SupervisorSettings, { parts, narrator, gateways, logger }: StartWorld): Promise<RunningDeployment> {
   const dataFolder = settings.TOKONE_DATA_DIR;
   const folder = join(dataFolder, 'services');
   parts.add('lock', await lockFolder(dataFolder), (held) => held.release());
@@ -70,10 +71,10 @@ async function start(settings: SupervisorSettings, { parts, narrator, logger }: 
   narrator.say('Preparing database and topics …');
   const prepared = await whileServed(prepareDeployment({ settings, servers, secrets, passwords, targets, known }));
   const ports = parts.add('ports', new PortClaim(settings.PORT), (claim) => claim.release());
-  const plan = await planServices(settings, { servicesFolder: folder, kafkaBrokers: servers.kafkaBrokers, ...prepared.databases, secrets }, () => ports.choose());
+  const plan = await planServices(settings, { servicesFolder: folder, kafkaBrokers: servers.kafkaBrokers, redisUrl: servers.redisUrl, gateways, ...prepared.databases, secrets }, () => ports.choose());
   narrator.say(`Starting ${plan.length} services …`);
   const processes = await startAll(plan, { parts, narrator, whileServed, notePath: join(dataFolder, 'services.json') });
-  const baseUrl = publicUrlOf(settings, processes.gatewayAddress);
+  const baseUrl = gateways > 1 ? await openBalancer(settings, plan, parts) : publicUrlOf(settings, processes.gatewayAddress);
   const [url, ...otherUrls] = plan.filter(({ app }) => app === 'account').map(({ managementUrl }) => managementUrl);
   const notePath = join(dataFolder, 'operator.json');
   await writePrivateFile(notePath, `${JSON.stringify({ url, otherUrls, token: secrets.operatorToken })}\n`);
@@ -112,6 +113,13 @@ async function startAll(plan: readonly PlannedService[], { parts, narrator, whil
     gatewayAddress = addresses.at(-1) ?? '';
   }
   return { gatewayAddress };
+}
+
+/** The public address of several gateways. Closed before them, so that it sends nobody to one that stops. */
+async function openBalancer({ HOST: host, PORT: port }: SupervisorSettings, plan: readonly PlannedService[], parts: OpenedParts): Promise<string> {
+  const targets = plan.flatMap(({ publicPort, managementUrl }) => (publicPort === undefined ? [] : [{ host: '127.0.0.1', port: publicPort, managementUrl }]));
+  const balancer = parts.add('balancer', await Balancer.start({ host, port, targets }), (opened) => opened.close());
+  return balancer.url;
 }
 
 function describe(process: SupervisedProcess): object {

@@ -106,6 +106,7 @@ async function start(settings: StandaloneSettings, { logger, parts, databaseLost
   };
   const limits = { bodyBytes: settings.TOKONE_BODY_LIMIT_BYTES, referenceTokens: settings.TOKONE_REFERENCE_TOKENS, stallTimeoutMs: settings.TOKONE_STALL_SECONDS * 1000 };
   const gateway = parts.add('gateway', new Gateway(ports, { pepper: secrets.pepper, limits }), (opened) => opened.close());
+  gateway.adoptOrphans();
   await parts.whileWanted(gateway.recover());
   await ledger.start();
   parts.add('ledger', ledger, () => ledger.stop());

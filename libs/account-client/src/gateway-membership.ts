@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@tokone/telemetry';
-import { isOtherGateway } from './gateways.js';
+import { isReplaced } from './gateways.js';
 import type { GatewayRegistry, LiveGateway } from './gateways.js';
 
 export interface GatewayMembershipOptions {
   registry: GatewayRegistry;
   gateway: LiveGateway;
   logger: Logger;
-  /** Another gateway has taken this one's place, because this one was silent too long. It must stop serving at once. */
+  /** A later run of this gateway has joined, which holds the spool. This one must stop at once. */
   onReplaced: (reason: Error) => void;
   /** Pause between heartbeats; default 1 s. */
   intervalMs?: number;
@@ -16,14 +16,11 @@ export interface GatewayMembershipOptions {
 export interface JoinLimits {
   /** For the account service to answer at all. */
   deadlineMs: number;
-  /** How long a refusal is tried again: a run that was killed counts as alive for 5 s. Default 7 s. */
-  refusalMs?: number;
   /** Ends the wait. */
   stop?: AbortSignal;
 }
 
 const INTERVAL_MS = 1_000;
-const REFUSAL_MS = 7_000;
 const RETRY_MS = 250;
 
 /** This gateway's place among the gateways: asked for at the start, kept by heartbeats, given back by `leave`. */
@@ -35,20 +32,15 @@ export class GatewayMembership {
 
   constructor(private readonly options: GatewayMembershipOptions) {}
 
-  /**
-   * @throws the refusal while another gateway is alive, the last failure when the account service did not answer, or
-   * the reason of `stop`.
-   */
-  async join({ deadlineMs, refusalMs = REFUSAL_MS, stop }: JoinLimits): Promise<void> {
+  /** @throws the last failure when the account service did not answer, or the reason of `stop`. */
+  async join({ deadlineMs, stop }: JoinLimits): Promise<void> {
     const deadline = AbortSignal.timeout(deadlineMs);
-    let patience: AbortSignal | undefined;
     for (;;) {
       try {
-        await this.options.registry.heartbeat(this.options.gateway);
+        await this.options.registry.join(this.options.gateway);
         break;
       } catch (error) {
-        if (isOtherGateway(error)) patience ??= AbortSignal.timeout(refusalMs);
-        if (deadline.aborted || (isOtherGateway(error) && patience?.aborted)) throw error;
+        if (deadline.aborted) throw error;
       }
       await delay(RETRY_MS, undefined, stop && { signal: stop }).catch(() => undefined);
       stop?.throwIfAborted();
@@ -66,7 +58,7 @@ export class GatewayMembership {
     try {
       await this.options.registry.leave(this.options.gateway);
     } catch (error) {
-      this.options.logger.warn({ cause: String(error) }, 'the account service was not told that this gateway leaves; the next one waits for a few seconds');
+      this.options.logger.warn({ cause: String(error) }, 'the account service was not told that this gateway leaves; accounts that Redis has lost wait for it for a few seconds');
     }
   }
 
@@ -82,7 +74,7 @@ export class GatewayMembership {
       await this.options.registry.heartbeat(this.options.gateway);
       this.failures = 0;
     } catch (error) {
-      if (isOtherGateway(error)) {
+      if (isReplaced(error)) {
         this.left = true;
         this.options.onReplaced(error);
       } else if (this.failures++ === 0) {

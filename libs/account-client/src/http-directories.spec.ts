@@ -45,7 +45,7 @@ describe('a question to the account service', () => {
     ['for a balance alone', () => new HttpBalances(client).balanceOf('a'), { balance: null }, 0n, { request: 'GET /internal/account/balances/a' }],
     ['that is a heartbeat', () => new HttpGatewayRegistry(client).heartbeat(gateway), {}, undefined, { request: 'POST /internal/account/gateways/heartbeat', body: gateway }],
     ['that is a farewell', () => new HttpGatewayRegistry(client).leave(gateway), {}, undefined, { request: 'POST /internal/account/gateways/leave', body: { gatewayId: 'g', instanceId: 'i' } }],
-    ['for the fence, which may wait longer than it was told', () => new HttpGatewayRegistry(client).pass(gateway, 3_000), { passed: true }, { passed: true }, { request: 'POST /internal/account/fence', deadlineMs: '4000', body: { gatewayId: 'g', instanceId: 'i', waitMs: 3_000 } }],
+    ['that is a beginning', () => new HttpGatewayRegistry(client).join(gateway), {}, undefined, { request: 'POST /internal/account/gateways/join', body: gateway }],
   ])('%s goes where it belongs, within its deadline, and its answer is read', async (_what, ask, body, expected, request) => {
     answer = { status: 200, body };
     expect(await ask()).toEqual(expected);
@@ -57,7 +57,6 @@ describe('a question to the account service', () => {
     ['groups', () => new HttpAccountDirectory(client).groups()],
     ['upstreams', () => new HttpUpstreamDirectory(client).upstreamsOf('g')],
     ['balance', () => new HttpBalances(client).balanceOf('a')],
-    ['fence', () => new HttpGatewayRegistry(client).pass(gateway, 1_000)],
   ])('that is refused, or answered with something else, is no answer: %s', async (_what, ask) => {
     answer = { status: 500, body: {} };
     await expect(ask()).rejects.toMatchObject({ failure: 'refused', status: 500 });

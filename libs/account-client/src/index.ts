@@ -1,15 +1,13 @@
 export type { AccountDirectory, BalanceQuery, GroupRecord, KeyRecord } from './account-directory.js';
 export type { Upstream, UpstreamDirectory } from './upstream-directory.js';
 export type { Balances, WalletBalance } from './balances.js';
-export { OTHER_GATEWAY, isOtherGateway } from './gateways.js';
-export type { AdmissionFence, FenceAnswer, GatewayIdentity, GatewayRegistry, LiveGateway } from './gateways.js';
+export { GATEWAY_REPLACED, isReplaced } from './gateways.js';
+export type { GatewayIdentity, GatewayRegistry, LiveGateway } from './gateways.js';
 export { keyQuestion, writeBalanceAnswer, writeGroupsAnswer, writeKeyAnswer, writeUpstreamsAnswer } from './directory-wire.js';
-export { fenceQuestion, heartbeatQuestion, identityQuestion } from './gateway-wire.js';
+export { gatewayQuestion, identityQuestion } from './gateway-wire.js';
 export { HttpAccountDirectory } from './http-account-directory.js';
 export { HttpUpstreamDirectory } from './http-upstream-directory.js';
 export { HttpBalances } from './http-balances.js';
 export { HttpGatewayRegistry } from './http-gateway-registry.js';
 export { GatewayMembership } from './gateway-membership.js';
 export type { GatewayMembershipOptions, JoinLimits } from './gateway-membership.js';
-export { passFence } from './fence-passage.js';
-export type { FencePassage } from './fence-passage.js';

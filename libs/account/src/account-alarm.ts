@@ -7,6 +7,10 @@ export type AccountAlarm =
   /** Admission did not take what was posted for these accounts; the sweeper repeats it. `error` is the first one. */
   | { kind: 'push_failed'; accountIds: readonly string[]; error: unknown }
   | { kind: 'sweep_failed'; error: unknown }
+  /** Accounts were opened without asking a gateway that was silent. What it holds of them is bounded by the last wall. */
+  | { kind: 'gateway_not_heard'; gatewayId: string; accounts: number; silentMs: number }
+  /** Holds whose gateway knows nothing of them, or has been away for 15 minutes, were given back. */
+  | { kind: 'holds_left_behind'; holds: number; accountIds: readonly string[] }
   /** Other services hear of changes only by asking again, until it works. */
   | { kind: 'changes_not_published'; error: unknown }
   | { kind: 'management_failed'; error: unknown };

@@ -19,6 +19,16 @@ export class LocalBalanceSource implements BalanceSource, Balances {
     return wallet && { seq: wallet.seq, balanceNanoUsd: wallet.balance };
   }
 
+  /** Those of the accounts that there are, of one moment. */
+  async readAll(accountIds: readonly string[]): Promise<Map<string, WalletBalance>> {
+    const { rows } = await this.pool.query<{ account_id: string; seq: bigint; balance: bigint }>({
+      name: 'account-balances',
+      text: `SELECT account_id, seq, balance FROM account.ledger_accounts WHERE kind = 'wallet' AND account_id = ANY ($1::uuid[])`,
+      values: [accountIds],
+    });
+    return new Map(rows.map((row) => [row.account_id, { seq: row.seq, balanceNanoUsd: row.balance }]));
+  }
+
   async balanceOf(accountId: string): Promise<bigint> {
     return (await this.read(accountId))?.balanceNanoUsd ?? 0n;
   }

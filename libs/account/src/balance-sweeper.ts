@@ -72,13 +72,22 @@ export class BalanceSweeper {
     this.missed.clear();
     try {
       const unknown = missed.map((accountId) => ({ accountId, seq: NEVER_TOLD, requestIds: [] }));
-      for (const accounts of slices([...unknown, ...(await this.parts.view.unposted())])) {
-        await pushBalances(this.parts.admission, await this.compare(accounts), this.raiseAlarm);
-      }
+      await this.repeat([...unknown, ...(await this.parts.view.unposted())]);
     } catch (error) {
       for (const accountId of missed) this.missed.add(accountId);
       throw error;
     }
+  }
+
+  /** Tells admission what the ledger has of these accounts and requests. Returns the requests that are posted. */
+  async repeat(all: readonly UnpostedAccount[]): Promise<Set<string>> {
+    const posted = new Set<string>();
+    for (const accounts of slices(all)) {
+      const postings = await this.compare(accounts);
+      for (const { requestIds } of postings) for (const id of requestIds) posted.add(id);
+      await pushBalances(this.parts.admission, postings, this.raiseAlarm);
+    }
+    return posted;
   }
 
   private schedule(): void {

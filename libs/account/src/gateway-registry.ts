@@ -1,20 +1,21 @@
-import { OTHER_GATEWAY } from '@tokone/account-client';
+import { GATEWAY_REPLACED } from '@tokone/account-client';
 import type { GatewayIdentity, GatewayRegistry, LiveGateway } from '@tokone/account-client';
-import { inTransaction } from '@tokone/persistence';
-import type { Pool, PoolClient } from '@tokone/persistence';
+import type { Pool } from '@tokone/persistence';
 
-/** A gateway whose last heartbeat is younger keeps all others out. Heartbeats come every second. */
-const ALIVE_SECONDS = 5;
-/** A gateway whose last heartbeat is younger is told of postings. Longer: it may only have been slow. */
-const TOLD_SECONDS = 10;
+/** A gateway that was heard of within that time may hold balances. Heartbeats come every second; longer, it may only have been slow. */
+const LIVE_SECONDS = 10;
 /** Rows of gateways that are gone for good. */
 const FORGOTTEN_SECONDS = 86_400;
-const REGISTRY_LOCK = 'tokone.account.gateways';
 
-/** A heartbeat that came while another gateway is alive. */
-export class OtherGatewayError extends Error {
-  override readonly name = 'OtherGatewayError';
-  readonly code = OTHER_GATEWAY;
+/** A heartbeat of a run that is over: a later one has joined. */
+export class GatewayReplacedError extends Error {
+  override readonly name = 'GatewayReplacedError';
+  readonly code = GATEWAY_REPLACED;
+}
+
+/** One that may hold balances, and for how long nothing was heard of it. */
+export interface HeardGateway extends LiveGateway {
+  silentMs: number;
 }
 
 /**
@@ -24,28 +25,29 @@ export class OtherGatewayError extends Error {
 export class PostgresGatewayRegistry implements GatewayRegistry {
   constructor(private readonly pool: Pool) {}
 
-  /** @throws OtherGatewayError while another gateway, or another run of this one, is alive. */
+  async join(gateway: LiveGateway): Promise<void> {
+    await this.pool.query(JOIN, [gateway.gatewayId, gateway.instanceId, gateway.url]);
+    await this.pool.query(`DELETE FROM account.gateways WHERE heartbeat_at < now() - make_interval(secs => $1)`, [FORGOTTEN_SECONDS]);
+  }
+
+  /** @throws GatewayReplacedError when a later run of this gateway has joined. */
   async heartbeat(gateway: LiveGateway): Promise<void> {
-    await inTransaction(this.pool, async (client) => {
-      // One after the other: two gateways that start at the same moment must not both find nobody there.
-      await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [REGISTRY_LOCK]);
-      await refuseSecond(client, gateway);
-      await client.query(HEARTBEAT, [gateway.gatewayId, gateway.instanceId, gateway.url]);
-      await client.query(`DELETE FROM account.gateways WHERE heartbeat_at < now() - make_interval(secs => $1)`, [FORGOTTEN_SECONDS]);
-    });
+    const { rowCount } = await this.pool.query(HEARTBEAT, [gateway.gatewayId, gateway.instanceId, gateway.url]);
+    if (rowCount === 0) throw new GatewayReplacedError(`A later run of gateway ${gateway.gatewayId} has taken its place; this one is over.`);
   }
 
   async leave({ gatewayId, instanceId }: GatewayIdentity): Promise<void> {
     await this.pool.query('DELETE FROM account.gateways WHERE gateway_id = $1 AND instance_id = $2', [gatewayId, instanceId]);
   }
 
-  /** Those that must hear of what is posted. */
-  async live(): Promise<LiveGateway[]> {
+  /** Those that may hold balances. */
+  async live(): Promise<HeardGateway[]> {
     const { rows } = await this.pool.query<GatewayRow>(
-      `SELECT gateway_id, instance_id, url FROM account.gateways WHERE heartbeat_at > now() - make_interval(secs => $1) ORDER BY gateway_id`,
-      [TOLD_SECONDS],
+      `SELECT gateway_id, instance_id, url, greatest(0, extract(epoch FROM now() - heartbeat_at) * 1000)::float8 AS silent_ms
+       FROM account.gateways WHERE heartbeat_at > now() - make_interval(secs => $1) ORDER BY gateway_id`,
+      [LIVE_SECONDS],
     );
-    return rows.map((row) => ({ gatewayId: row.gateway_id, instanceId: row.instance_id, url: row.url }));
+    return rows.map((row) => ({ gatewayId: row.gateway_id, instanceId: row.instance_id, url: row.url, silentMs: row.silent_ms }));
   }
 }
 
@@ -53,22 +55,14 @@ interface GatewayRow {
   gateway_id: string;
   instance_id: string;
   url: string;
+  silent_ms: number;
 }
 
-/** A run that went silent and comes back is refused as well, once another one has taken its place. */
-async function refuseSecond(client: PoolClient, { gatewayId, instanceId }: GatewayIdentity): Promise<void> {
-  const { rows } = await client.query<GatewayRow>(
-    `SELECT gateway_id, instance_id, url FROM account.gateways
-     WHERE (gateway_id, instance_id) <> ($1::uuid, $2::uuid) AND heartbeat_at > now() - make_interval(secs => $3) LIMIT 1`,
-    [gatewayId, instanceId, ALIVE_SECONDS],
-  );
-  const [other] = rows;
-  if (other === undefined) return;
-  const which = other.gateway_id === gatewayId ? 'an earlier run of this gateway' : `gateway ${other.gateway_id}`;
-  throw new OtherGatewayError(`One gateway at a time until admission is shared: ${which} at ${other.url} is alive. Stop it first; after a kill it counts as alive for ${ALIVE_SECONDS} s.`);
-}
-
-const HEARTBEAT = `
+const JOIN = `
 INSERT INTO account.gateways (gateway_id, instance_id, url) VALUES ($1, $2, $3)
-ON CONFLICT (gateway_id) DO UPDATE SET url = excluded.url, heartbeat_at = now(), instance_id = excluded.instance_id,
-  started_at = CASE WHEN gateways.instance_id = excluded.instance_id THEN gateways.started_at ELSE now() END`;
+ON CONFLICT (gateway_id) DO UPDATE SET url = excluded.url, heartbeat_at = now(), instance_id = excluded.instance_id, started_at = now()`;
+
+/** A row that was forgotten meanwhile is written anew; one of another run stays. */
+const HEARTBEAT = `
+INSERT INTO account.gateways AS g (gateway_id, instance_id, url) VALUES ($1, $2, $3)
+ON CONFLICT (gateway_id) DO UPDATE SET url = excluded.url, heartbeat_at = now() WHERE g.instance_id = excluded.instance_id`;

@@ -35,7 +35,6 @@ class Pipeline {
   }
 }
 
-const gateway = { gatewayId: 'g', instanceId: 'first run' };
 let pipeline: Pipeline;
 let fence: LedgerFence<number>;
 
@@ -46,82 +45,46 @@ beforeEach(() => {
 
 describe('the fence', () => {
   it('is passed when everything is done, having looked in the order in which a charge travels', async () => {
-    expect(await fence.pass(gateway, 5_000)).toEqual({ passed: true });
+    expect(await fence.pass(5_000)).toEqual({ passed: true });
     expect(pipeline.asked).toEqual(['usage end', 'rated', 'published', 'charges end', 'posted']);
   });
 
-  it('waits for each part of the way, says for which, and goes on where it was', async () => {
-    pipeline.recorded = 5;
-    expect(await fence.pass(gateway, 5_000)).toEqual({ passed: false, waitingFor: 'billing, to rate what the gateways have recorded' });
-    pipeline.rated = 5;
-    expect(await fence.pass(gateway, 5_000)).toEqual({ passed: false, waitingFor: 'billing, to publish what it has rated' });
-    pipeline.published = 5;
-    expect(await fence.pass(gateway, 5_000)).toEqual({ passed: false, waitingFor: 'the ledger, to post what billing has published' });
-    pipeline.posted = 5;
-    expect(await fence.pass(gateway, 5_000)).toEqual({ passed: true });
-    expect(pipeline.asked.filter((what) => what.endsWith('end'))).toEqual(['usage end', 'charges end']);
+  it.each([
+    [{ recorded: 5 }, 'billing, to rate what the gateways have recorded'],
+    [{ recorded: 5, rated: 5 }, 'billing, to publish what it has rated'],
+    [{ recorded: 5, rated: 5, published: 5 }, 'the ledger, to post what billing has published'],
+  ])('waits for each part of the way, and says for which: %j', async (state, waitingFor) => {
+    Object.assign(pipeline, state);
+    expect(await fence.pass(5_000)).toEqual({ passed: false, waitingFor });
   });
 
   it('takes the end of the charges only behind the outbox: a charge that was still in it must be posted too', async () => {
     Object.assign(pipeline, { recorded: 5, rated: 5, published: 3, posted: 3 });
-    expect(await fence.pass(gateway, 5_000)).toMatchObject({ passed: false });
+    expect(await fence.pass(5_000)).toMatchObject({ passed: false });
     pipeline.published = 5;
     // The ledger has posted what the log held at first, and not yet the rest of the outbox.
-    expect(await fence.pass(gateway, 5_000)).toEqual({ passed: false, waitingFor: 'the ledger, to post what billing has published' });
+    expect(await fence.pass(5_000)).toEqual({ passed: false, waitingFor: 'the ledger, to post what billing has published' });
     pipeline.posted = 5;
-    expect(await fence.pass(gateway, 5_000)).toEqual({ passed: true });
-  });
-
-  it('does not wait for what was recorded after the first question', async () => {
-    Object.assign(pipeline, { recorded: 5 });
-    await fence.pass(gateway, 5_000);
-    Object.assign(pipeline, { recorded: 900, rated: 5, published: 5, posted: 5 });
-    expect(await fence.pass(gateway, 5_000)).toEqual({ passed: true });
+    expect(await fence.pass(5_000)).toEqual({ passed: true });
   });
 
   it('gives all its waits together the time of the caller', async () => {
     pipeline.waitMs = 2_000;
-    expect(await fence.pass(gateway, 5_000)).toEqual({ passed: true });
+    expect(await fence.pass(5_000)).toEqual({ passed: true });
     expect(pipeline.waits).toEqual([5_000, 3_000, 1_000]);
     pipeline.waits.length = 0;
-    expect(await fence.pass({ ...gateway, instanceId: 'second run' }, 1_000)).toEqual({ passed: true });
+    expect(await fence.pass(1_000)).toEqual({ passed: true });
     expect(pipeline.waits).toEqual([1_000, 0, 0]);
   });
 
-  it('stays passed for one run of a gateway, and is closed again for the next', async () => {
-    await fence.pass(gateway, 5_000);
+  it('begins anew with each call', async () => {
+    await fence.pass(5_000);
     pipeline.recorded = 7;
-    expect(await fence.pass(gateway, 5_000)).toEqual({ passed: true });
-    expect(await fence.pass({ ...gateway, instanceId: 'second run' }, 5_000)).toMatchObject({ passed: false });
-    expect(await fence.pass({ ...gateway, gatewayId: 'another' }, 5_000)).toMatchObject({ passed: false });
+    expect(await fence.pass(5_000)).toMatchObject({ passed: false });
   });
 
-  it('is asked by two at once without opening too early', async () => {
-    Object.assign(pipeline, { recorded: 5, rated: 5, published: 5, posted: 4 });
-    const answers = await Promise.all([fence.pass(gateway, 5_000), fence.pass(gateway, 5_000)]);
-    expect(answers.every(({ passed }) => !passed)).toBe(true);
-  });
-
-  it('fails when a part cannot be asked, and goes on when it can', async () => {
+  it('fails when a part cannot be asked', async () => {
     const broken = new LedgerFence<number>({ watermarks: { ...pipeline.watermarks, usageEnd: () => Promise.reject(new Error('no broker')) }, outbox: pipeline.outbox, now: () => 0 });
-    await expect(broken.pass(gateway, 100)).rejects.toThrow('no broker');
-    const outage = { fails: true };
-    const flaky = new LedgerFence<number>({
-      watermarks: { ...pipeline.watermarks, chargesEnd: () => (outage.fails ? Promise.reject(new Error('no broker')) : Promise.resolve(0)) },
-      outbox: pipeline.outbox,
-      now: () => 0,
-    });
-    await expect(flaky.pass(gateway, 100)).rejects.toThrow('no broker');
-    outage.fails = false;
-    expect(await flaky.pass(gateway, 100)).toEqual({ passed: true });
-  });
-
-  it('keeps the progress of so many gateways, and lets one that was pushed out begin anew', async () => {
-    pipeline.recorded = 1;
-    for (let count = 0; count <= 100; count += 1) await fence.pass({ gatewayId: `gateway ${count}`, instanceId: 'run' }, 1_000);
-    pipeline.asked.length = 0;
-    await fence.pass({ gatewayId: 'gateway 100', instanceId: 'run' }, 1_000);
-    await fence.pass({ gatewayId: 'gateway 0', instanceId: 'run' }, 1_000);
-    expect(pipeline.asked).toEqual(['rated', 'usage end', 'rated']);
+    await expect(broken.pass(100)).rejects.toThrow('no broker');
   });
 });

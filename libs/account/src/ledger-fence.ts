@@ -1,5 +1,3 @@
-import type { AdmissionFence, FenceAnswer, GatewayIdentity } from '@tokone/account-client';
-
 /** How far the logs go, and how far their readers have come. Each question has a deadline of its driver's. */
 export interface LogWatermarks<Offsets> {
   /** The ends of all partitions of `usage.recorded` now. */
@@ -24,56 +22,29 @@ export interface LedgerFenceParts<Offsets> {
   now: () => number;
 }
 
-interface Progress<Offsets> {
-  instanceId: string;
-  usage?: Offsets;
-  rated: boolean;
-  published: boolean;
-  charges?: Offsets;
-  posted: boolean;
-}
-
-/** Gateways whose progress is kept; a gateway that is pushed out begins anew. */
-const MOST_GATEWAYS = 100;
+/** `waitingFor`: a part of a sentence, what has to happen first. */
+export type FenceAnswer = { passed: true } | { passed: false; waitingFor: string };
 
 /**
- * The fence over usage log, billing, its outbox and the charge log, in this order. The end of the charge log is taken
- * only when the outbox is published: a charge that is still in the outbox stands behind an end that was taken earlier,
- * and a balance read then would be too high for ever. Progress is kept in memory per run of a gateway; another replica
- * begins anew, which only takes longer.
+ * The fence over usage log, billing, its outbox and the charge log, in this order: what stood in the usage log at the
+ * call is in the ledger when it is passed. The end of the charge log is taken only when the outbox is published: a
+ * charge that is still in the outbox stands behind an end that was taken earlier, and a balance read then would be too
+ * high for ever.
  */
-export class LedgerFence<Offsets = unknown> implements AdmissionFence {
-  private readonly gateways = new Map<string, Progress<Offsets>>();
-
+export class LedgerFence<Offsets = unknown> {
   constructor(private readonly parts: LedgerFenceParts<Offsets>) {}
 
-  async pass(gateway: GatewayIdentity, deadlineMs: number): Promise<FenceAnswer> {
+  /** Waits up to `deadlineMs` for all of it together. @throws when a part cannot be asked. */
+  async pass(deadlineMs: number): Promise<FenceAnswer> {
     const { watermarks, outbox, now } = this.parts;
     const endMs = now() + deadlineMs;
     const leftMs = (): number => Math.max(0, Math.floor(endMs - now()));
-    const progress = this.progressOf(gateway);
-    progress.usage ??= await watermarks.usageEnd();
-    progress.rated ||= await watermarks.usagePassed(progress.usage, leftMs());
-    if (!progress.rated) return waitingFor('billing, to rate what the gateways have recorded');
-    progress.published ||= await outbox.publishedSoFar(leftMs());
-    if (!progress.published) return waitingFor('billing, to publish what it has rated');
-    progress.charges ??= await watermarks.chargesEnd();
-    progress.posted ||= await watermarks.chargesPassed(progress.charges, leftMs());
-    if (!progress.posted) return waitingFor('the ledger, to post what billing has published');
+    const usage = await watermarks.usageEnd();
+    if (!(await watermarks.usagePassed(usage, leftMs()))) return waitingFor('billing, to rate what the gateways have recorded');
+    if (!(await outbox.publishedSoFar(leftMs()))) return waitingFor('billing, to publish what it has rated');
+    const charges = await watermarks.chargesEnd();
+    if (!(await watermarks.chargesPassed(charges, leftMs()))) return waitingFor('the ledger, to post what billing has published');
     return { passed: true };
-  }
-
-  private progressOf({ gatewayId, instanceId }: GatewayIdentity): Progress<Offsets> {
-    const kept = this.gateways.get(gatewayId);
-    if (kept?.instanceId === instanceId) return kept;
-    const progress: Progress<Offsets> = { instanceId, rated: false, published: false, posted: false };
-    this.gateways.delete(gatewayId);
-    for (const oldest of this.gateways.keys()) {
-      if (this.gateways.size < MOST_GATEWAYS) break;
-      this.gateways.delete(oldest);
-    }
-    this.gateways.set(gatewayId, progress);
-    return progress;
   }
 }
 

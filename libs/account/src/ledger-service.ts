@@ -19,7 +19,7 @@ export interface LedgerServiceParts {
 export class LedgerService {
   readonly topUps: TopUps;
   private readonly consumer: ChargeConsumer;
-  private readonly sweeper: BalanceSweeper;
+  readonly sweeper: BalanceSweeper;
 
   constructor({ feature, admission, view, charges, sweepIntervalMs }: LedgerServiceParts) {
     const { pool, raiseAlarm } = feature.parts;

@@ -54,15 +54,15 @@ export class AccountHolds {
   }
 
   /**
-   * What the limit covers is the bound, even below the hold: it fell after the hold was taken, or the hold is larger
-   * than what its former process settled for. A request without a record was posted already, or lost its hold while its
-   * gateway was silent. Nobody can tell here, so it is counted; where it was posted, the sweeper removes it.
+   * A hold is honoured even when the limit seems to be lower by now: a posting may be in the limit and still have its
+   * record, and whoever gets no answer charges up to the hold. A request without a record was posted already, or lost its
+   * hold while its gateway was silent. Nobody can tell here, so it is counted; where it was posted, the sweeper removes it.
    */
-  settle({ requestId, costNanoUsd, heldNanoUsd }: Settlement, nowMs: number): bigint {
+  settle({ requestId, costNanoUsd, heldNanoUsd, mayBeLess = false }: Settlement, nowMs: number): bigint {
     const record = this.records.get(requestId);
     if (record?.state === 'settled') return record.amountNanoUsd;
     const leftNanoUsd = this.limitNanoUsd - this.heldNanoUsd - this.settledNanoUsd;
-    const most = record ? record.amountNanoUsd + leftNanoUsd : smaller(heldNanoUsd, leftNanoUsd);
+    const most = record ? record.amountNanoUsd + (mayBeLess ? leftNanoUsd : positive(leftNanoUsd)) : smaller(heldNanoUsd, leftNanoUsd);
     const grantNanoUsd = positive(smaller(costNanoUsd, most));
     this.drop(requestId);
     // Nothing will be posted for what cost nothing, so nothing would ever remove its record.

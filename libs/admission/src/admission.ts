@@ -17,8 +17,8 @@ export interface Admission {
    * The request ended and cost `costNanoUsd`: grants it up to the hold plus what is available, replaces the hold by
    * the grant, and frees the rest. Repeating gives the first answer. A request without a record was posted already, or
    * its hold was lost: it is granted its cost up to the hold that its gateway names and to what is available, and
-   * counted until its posting is told once more. Rejects while the account's state is not known: the grant is then
-   * the cost, at most the hold, and settle is repeated.
+   * counted until its posting is told once more. Rejects when there is no answer or the account's state is not known:
+   * the grant is then the cost, at most the hold, and the driver repeats it with that until it is answered.
    */
   settle(accountId: string, settlement: Settlement): Promise<bigint>;
   /**
@@ -27,10 +27,17 @@ export interface Admission {
    */
   release(accountId: string, requestId: string): Promise<void>;
   /**
+   * A former run of this process held that for a request, which it left open: known as a hold of this one until it is
+   * settled or released. Takes nothing of the balance: where state outlives a process, the hold does too.
+   */
+  adopt(hold: { accountId: string; requestId: string; heldNanoUsd: bigint }): void;
+  /**
    * The ledger posted `requestIds` and any top-up; its balance is `balanceNanoUsd` at `seq`. The higher seq wins, and
    * the records go in the same step. Accounts that are not loaded are ignored.
    */
   post(posting: AdmissionPosting): Promise<void>;
+  /** Undefined: it can be asked, as far as is known. Else what is wrong, as a sentence without secrets. */
+  problem(): string | undefined;
 }
 
 export interface ReserveRequest {
@@ -65,6 +72,11 @@ export interface Settlement {
   requestId: string;
   costNanoUsd: bigint;
   heldNanoUsd: bigint;
+  /**
+   * The grant may be less than the hold, when the balance covers less by now. Only for who takes no answer but that of
+   * admission: a hold that a former process left open may be larger than what that process settled for.
+   */
+  mayBeLess?: boolean;
 }
 
 export interface ExtendResult {

@@ -1,4 +1,3 @@
-export { admissionInternal } from './admission.controller.js';
 export type {
   Admission,
   AdmissionPosting,
@@ -13,8 +12,15 @@ export { decideHold } from './decide-hold.js';
 export type { HoldDecision } from './decide-hold.js';
 export { MemoryAdmission } from './memory-admission.js';
 export type { MemoryAdmissionOptions, UnpostedRecords } from './memory-admission.js';
-export { GatewayTargets } from './gateway-targets.js';
-export type { GatewayTargetsOptions } from './gateway-targets.js';
-export { HttpAdmissionPosts } from './http-admission-posts.js';
-export type { HttpAdmissionPostsOptions } from './http-admission-posts.js';
-export { HttpAdmissionView } from './http-admission-view.js';
+export type { AccountOpener } from './redis/account-opener.js';
+export { GatewayClients } from './redis/gateway-clients.js';
+export { GatewayHolds } from './redis/gateway-holds.js';
+export { gatewayHoldsInternal } from './redis/gateway-holds.controller.js';
+export { HttpAccountOpener } from './redis/http-account-opener.js';
+export { MOST_ASKED, MOST_OPENED, openQuestion, writeOpenAnswer } from './redis/opening-wire.js';
+export type { Announcement, RunningAnswer } from './redis/opening-wire.js';
+export { AccountColdError, RedisAdmission } from './redis/redis-admission.js';
+export { COLD, MOST_LIMIT_NANO_USD, RedisAccounts } from './redis/redis-accounts.js';
+export type { AnnouncedHold, StoredRecord } from './redis/redis-accounts.js';
+export { readStoredAccount } from './redis/stored-account.js';
+export type { StoredAccount, StoredHold } from './redis/stored-account.js';

@@ -6,7 +6,7 @@ import { MemoryAdmission } from './memory-admission.js';
 
 const makeDriver = async (balances: BalanceSource) => {
   const admission = new MemoryAdmission({ balances, now: () => 0 });
-  return { admission, unposted: async () => admission.unposted(0), outstanding: async () => admission.outstanding(), close: async () => undefined };
+  return { admission, unposted: async () => admission.unposted(0), outstanding: async () => admission.outstanding(), atRest: async () => undefined, close: async () => undefined };
 };
 
 admissionContract('one process', makeDriver);
@@ -42,40 +42,6 @@ describe('the view of the sweeper', () => {
     expect(admission.unposted(2_000)[0]?.requestIds).toEqual(['a-request']);
     await admission.post({ accountId: 'a', seq: 2n, balanceNanoUsd: 95n, requestIds: ['a-request'] });
     expect(admission.unposted(0)[0]).toEqual({ accountId: 'a', seq: 2n, requestIds: [] });
-  });
-});
-
-describe('the settled requests that wait for their posting', () => {
-  it('are named without the accounts that have none, until they are posted', async () => {
-    let nowMs = 0;
-    const admission = new MemoryAdmission({ balances: accounts().balances, now: () => nowMs });
-    for (const accountId of ['held', 'a', 'b']) await take(admission, accountId, 10n);
-    await admission.settle('a', { requestId: 'a-request', costNanoUsd: 5n, heldNanoUsd: 5n });
-    nowMs = 1_000;
-    await admission.settle('b', { requestId: 'b-request', costNanoUsd: 5n, heldNanoUsd: 5n });
-    expect(admission.waiting(500)).toEqual([{ accountId: 'a', seq: 1n, requestIds: ['a-request'] }]);
-    nowMs = 1_500;
-    expect(admission.waiting(500).map(({ accountId }) => accountId)).toEqual(['a', 'b']);
-    await admission.post({ accountId: 'a', seq: 2n, balanceNanoUsd: 95n, requestIds: ['a-request'] });
-    expect(admission.waiting(500).map(({ accountId }) => accountId)).toEqual(['b']);
-    await take(admission, 'a', 20n);
-    expect(admission.waiting(0).map(({ accountId }) => accountId)).toEqual(['b']);
-    await admission.settle('a', { requestId: 'a-request', costNanoUsd: 5n, heldNanoUsd: 5n });
-    expect(admission.waiting(0)).toContainEqual({ accountId: 'a', seq: 2n, requestIds: ['a-request'] });
-  });
-
-  it('are those of the same accounts as in the whole view, for any sequence of actions', async () => {
-    const admission = new MemoryAdmission({ balances: accounts().balances, now: () => 0, maxAccounts: 4 });
-    for (let step = 0; step < 3_000; step++) {
-      const accountId = `account-${(step * 7) % 9}`;
-      const requestId = `${accountId}-request`;
-      if (step % 5 < 2) await take(admission, accountId, 1n);
-      else if (step % 5 < 4) await admission.settle(accountId, { requestId, costNanoUsd: 1n, heldNanoUsd: 1n });
-      else await admission.post({ accountId, seq: BigInt(step), balanceNanoUsd: 100n, requestIds: [requestId] });
-      const whole = admission.unposted(0).filter(({ requestIds }) => requestIds.length > 0);
-      if (step % 3 === 0) expect(new Set(admission.waiting(0))).toEqual(new Set(whole));
-    }
-    expect([...admission.loaded()]).toEqual(admission.unposted(0).map(({ accountId, seq }) => ({ accountId, seq })));
   });
 });
 

@@ -37,8 +37,6 @@ export interface UnpostedRecords {
 export class MemoryAdmission implements Admission {
   private readonly accounts = new Map<string, AccountHolds>();
   private readonly loading = new Map<string, Loading>();
-  /** Accounts with settled records, and some that had some until a moment ago. */
-  private readonly settling = new Map<string, AccountHolds>();
   private readonly maxAccounts: number;
 
   constructor(private readonly options: MemoryAdmissionOptions) {
@@ -67,15 +65,16 @@ export class MemoryAdmission implements Admission {
     const account = this.accounts.get(accountId);
     // Only an account without records is ever pushed out, so this one was posted.
     if (!account) return Promise.resolve(settlement.costNanoUsd);
-    const grantNanoUsd = account.settle(settlement, this.options.now());
-    if (settlement.costNanoUsd > 0n) this.settling.set(accountId, account);
-    return Promise.resolve(grantNanoUsd);
+    return Promise.resolve(account.settle(settlement, this.options.now()));
   }
 
   release(accountId: string, requestId: string): Promise<void> {
     this.accounts.get(accountId)?.release(requestId);
     return Promise.resolve();
   }
+
+  /** State goes with the process; what a former run held is settled before anyone is admitted. */
+  adopt(): void {}
 
   post(posting: AdmissionPosting): Promise<void> {
     const loading = this.loading.get(posting.accountId);
@@ -84,6 +83,8 @@ export class MemoryAdmission implements Admission {
     return Promise.resolve();
   }
 
+  problem(): undefined {}
+
   /**
    * For the sweeper of the account service: every loaded account, because a lost push of a top-up leaves no record
    * behind, and its settled records older than `olderThanMs`.
@@ -91,23 +92,6 @@ export class MemoryAdmission implements Admission {
   unposted(olderThanMs: number): UnpostedRecords[] {
     const before = this.options.now() - olderThanMs;
     return Array.from(this.accounts, ([accountId, account]) => ({ accountId, seq: account.seq, requestIds: settledBefore(account, before) }));
-  }
-
-  /** The part of it that has such records. What it costs grows with the running and the settled requests only. */
-  waiting(olderThanMs: number): UnpostedRecords[] {
-    const before = this.options.now() - olderThanMs;
-    const found: UnpostedRecords[] = [];
-    for (const [accountId, account] of this.settling) {
-      const requestIds = settledBefore(account, before);
-      if (requestIds.length > 0) found.push({ accountId, seq: account.seq, requestIds });
-      else if (!hasSettled(account)) this.settling.delete(accountId);
-    }
-    return found;
-  }
-
-  /** Every loaded account, in order of loading. It may be read on while accounts come and go. */
-  *loaded(): Generator<{ accountId: string; seq: bigint }> {
-    for (const [accountId, { seq }] of this.accounts) yield { accountId, seq };
   }
 
   /** Holds and settled records now, for health and tests. */
@@ -150,7 +134,6 @@ export class MemoryAdmission implements Admission {
     for (const [accountId, account] of this.accounts) {
       if (account.records.size > 0) continue;
       this.accounts.delete(accountId);
-      this.settling.delete(accountId);
       if (this.accounts.size < this.maxAccounts) return;
     }
   }
@@ -160,9 +143,4 @@ function settledBefore({ records }: AccountHolds, beforeMs: number): string[] {
   const ids: string[] = [];
   for (const [id, record] of records) if (record.state === 'settled' && record.settledAtMs <= beforeMs) ids.push(id);
   return ids;
-}
-
-function hasSettled({ records }: AccountHolds): boolean {
-  for (const { state } of records.values()) if (state === 'settled') return true;
-  return false;
 }

@@ -6,10 +6,6 @@ import type { Exchange } from './exchange.js';
 import { measureUsage } from './measured-usage.js';
 import type { MeasuredUsage } from './measured-usage.js';
 
-const SETTLE_RETRY_MS = 500;
-/** Until then admission has either answered or lost the hold to its lease. */
-const SETTLE_GIVE_UP_MS = 15 * 60_000;
-
 /** Settles an exchange, writes its CLOSE record, and lets the client see the end once the record is in the spool. Never rejects. */
 export async function closeExchange(exchange: Exchange): Promise<void> {
   try {
@@ -62,43 +58,20 @@ function costOf(exchange: Exchange, usage: MeasuredUsage): bigint {
   }
 }
 
-/** An admission that does not answer in time must not keep the answer: the hold so far is the bound, and settle is repeated. */
+/** An admission that does not answer in time must not keep the answer: the hold so far is the bound, and the driver repeats the settle. */
 function settle(exchange: Exchange, costNanoUsd: bigint): Promise<bigint> {
   const { ports, limits } = exchange.context;
   const { key, requestId } = exchange.request;
   const held = exchange.watch.held;
   const fallback = costNanoUsd < held ? costNanoUsd : held;
   return new Promise((resolve) => {
-    let waiting = true;
-    const giveUp = () => {
-      if (!waiting) return;
-      waiting = false;
-      clearTimeout(timer);
-      void repeatSettle(exchange, fallback);
-      resolve(fallback);
-    };
-    const timer = setTimeout(giveUp, limits.settleTimeoutMs);
-    const answered = (grantNanoUsd: bigint) => {
-      waiting = false;
+    const timer = setTimeout(() => resolve(fallback), limits.settleTimeoutMs);
+    const answer = (grantNanoUsd: bigint): void => {
       clearTimeout(timer);
       resolve(grantNanoUsd);
     };
-    ports.admission.settle(key.accountId, { requestId, costNanoUsd, heldNanoUsd: held }).then(answered, giveUp);
+    ports.admission.settle(key.accountId, { requestId, costNanoUsd, heldNanoUsd: held }).then(answer, () => answer(fallback));
   });
-}
-
-async function repeatSettle(exchange: Exchange, costNanoUsd: bigint): Promise<void> {
-  const { admission, now } = exchange.context.ports;
-  const { key, requestId } = exchange.request;
-  const giveUpAtMs = now() + SETTLE_GIVE_UP_MS;
-  while (now() < giveUpAtMs) {
-    try {
-      await admission.settle(key.accountId, { requestId, costNanoUsd, heldNanoUsd: exchange.watch.held });
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, SETTLE_RETRY_MS).unref());
-    }
-  }
 }
 
 function closeEvent(exchange: Exchange, usage: MeasuredUsage, grantNanoUsd: bigint): UsageRecorded {

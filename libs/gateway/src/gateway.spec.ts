@@ -104,6 +104,7 @@ class Bench {
       },
       { pepper: PEPPER },
     );
+    this.gateway.adoptOrphans();
     await this.gateway.recover();
     await this.gateway.open();
     this.server = this.gateway.createServer((_request, response) => response.writeHead(404).end('framework'));

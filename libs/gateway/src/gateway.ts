@@ -9,7 +9,7 @@ import { GroupCache } from './group-cache.js';
 import { InferenceIntake } from './inference-intake.js';
 import { KeyCache } from './key-cache.js';
 import { KeyDigest } from './key-digest.js';
-import { recoverOrphans } from './recovery.js';
+import { adoptOrphans, recoverOrphans } from './recovery.js';
 import { RefusalRecord } from './refusal-record.js';
 import { BodyBudget } from './request-body.js';
 import { RunningExchanges } from './running-exchanges.js';
@@ -20,7 +20,7 @@ export interface GatewayOptions {
 }
 
 /**
- * One gateway: owns its caches, its running exchanges and their order of life. `recover` first, then `open`; `drain`
+ * One gateway: owns its caches, its running exchanges and their order of life. `adoptOrphans` and `recover` first, then `open`; `drain`
  * stops serving and waits; `close` gives everything back. The spool and the ports stay their owner's.
  */
 export class Gateway {
@@ -61,16 +61,23 @@ export class Gateway {
 
   /** Part → a sentence that says why no request is taken. Empty when nothing is in the way. */
   problems(): Record<string, string> {
+    const admission = this.ports.admission.problem();
     return {
       ...(this.state === 'starting' && { start: this.startWaitsFor === undefined ? 'The gateway starts.' : `The gateway waits for ${this.startWaitsFor}.` }),
       ...(this.state === 'draining' && { stop: 'The gateway stops.' }),
       ...(!this.ports.spool.accepting && { spool: 'Usage cannot be recorded: the spool has reached its limit, or its disk takes no more.' }),
+      ...(admission !== undefined && { admission }),
     };
   }
 
   /** The public HTTP server, not listening yet. */
   createServer(fallThrough: RequestListener): Server {
     return createFront(this.intake, this.ports.ids, fallThrough);
+  }
+
+  /** Makes known to admission what a crash left open in the spool. Before `recover`. */
+  adoptOrphans(): void {
+    adoptOrphans(this.ports);
   }
 
   /** Closes what a crash left open in the spool. Before `open`. */

@@ -1,3 +1,4 @@
+import type { Admission } from '@tokone/admission';
 import type { PriceBook } from '@tokone/billing-client';
 import type { ExtendPayload, OpenPayload, ProgressPayload, UsageRecorded } from '@tokone/events';
 import { SPOOL_RECORD, readUsageRecorded, writeUsageRecorded } from '@tokone/events';
@@ -10,24 +11,40 @@ import type { Logger } from '@tokone/telemetry';
 export interface RecoveryOptions {
   spool: Spool;
   prices: PriceBook;
+  admission: Pick<Admission, 'adopt' | 'settle'>;
   logger: Logger;
   now: () => number;
+  /** Milliseconds that only go forwards. */
+  monotonicNow: () => number;
 }
 
 /** What is written at a time; the spool's group buffer must not hold a whole crash. */
 const BATCH = 500;
+const SETTLE_RETRY_MS = 100;
+/** For admission to answer. Without an answer the hold is the bound, as it is for a running request. */
+const SETTLE_DEADLINE_MS = 60_000;
+
+/** Makes what a crash left open known to admission as held, before anything is closed. */
+export function adoptOrphans({ spool, admission, now }: Pick<RecoveryOptions, 'spool' | 'admission' | 'now'>): void {
+  for (const orphan of spool.orphans) {
+    const event = readCrash(orphan, now());
+    if (event) admission.adopt({ accountId: event.accountId, requestId: event.id, heldNanoUsd: event.holdNanoUsd });
+  }
+}
 
 /**
  * Closes what a crash left open, before anything is served. Only the spool decides: without a PROGRESS record nothing
  * had reached the client and nothing is charged; else the input and the output of the last record, marked estimated,
- * at most what was held. An orphan whose records cannot be read is taken back: one alarm, and nothing is charged.
+ * at most what was held. It is settled first: the run that crashed may have settled for less than it held, and somebody
+ * else has the rest by now. An orphan whose records cannot be read is taken back: one alarm, and nothing is charged.
  * Idempotent: a second crash in the middle finds some closed and the rest still open.
  */
 export async function recoverOrphans(options: RecoveryOptions): Promise<number> {
   const { spool, logger } = options;
+  const giveUpAtMs = options.monotonicNow() + SETTLE_DEADLINE_MS;
   let closed = 0;
   for (const orphan of spool.orphans) {
-    const close = await closePayload(orphan, options);
+    const close = await closePayload(orphan, options, giveUpAtMs);
     if (close === undefined) {
       logger.error({ requestId: orphan.id }, 'the records of a request that a crash left open cannot be read; it is not charged');
       spool.takeBack(orphan.id);
@@ -44,9 +61,28 @@ function written(spool: Spool): Promise<void> {
 }
 
 /** Its CLOSE, or undefined when its records do not make an event. A failure of the price book is thrown, and the start ends. */
-async function closePayload(orphan: Orphan, { prices, now }: RecoveryOptions): Promise<string | undefined> {
-  const event = readCrash(orphan, now());
-  return event && writeUsageRecorded({ ...event, grantNanoUsd: event.estimated ? await grantOf(event, prices) : 0n });
+async function closePayload(orphan: Orphan, options: RecoveryOptions, giveUpAtMs: number): Promise<string | undefined> {
+  const event = readCrash(orphan, options.now());
+  if (!event) return undefined;
+  const costNanoUsd = event.estimated ? await costOf(event, options.prices) : 0n;
+  return writeUsageRecorded({ ...event, grantNanoUsd: await settle(event, costNanoUsd, { ...options, giveUpAtMs }) });
+}
+
+/** Admission that does not know the account yet opens it meanwhile. */
+async function settle({ id: requestId, accountId, holdNanoUsd }: UsageRecorded, costNanoUsd: bigint, options: RecoveryOptions & { giveUpAtMs: number }): Promise<bigint> {
+  const { admission, monotonicNow, giveUpAtMs, logger } = options;
+  for (;;) {
+    try {
+      const grantNanoUsd = await admission.settle(accountId, { requestId, costNanoUsd, heldNanoUsd: holdNanoUsd, mayBeLess: true });
+      return grantNanoUsd < costNanoUsd ? grantNanoUsd : costNanoUsd;
+    } catch (cause) {
+      if (monotonicNow() < giveUpAtMs) await new Promise((resolve) => setTimeout(resolve, SETTLE_RETRY_MS));
+      else {
+        logger.warn({ requestId, cause: String(cause) }, 'admission does not answer; what a crash left open is charged up to its hold');
+        return costNanoUsd;
+      }
+    }
+  }
 }
 
 function readCrash(orphan: Orphan, nowMs: number): UsageRecorded | undefined {
@@ -98,8 +134,8 @@ function crashEvent(orphan: Orphan, nowMs: number): UsageRecorded {
   };
 }
 
-/** The balance covered the hold when it was taken, so nothing beyond it may be granted now. */
-async function grantOf(event: UsageRecorded, prices: PriceBook): Promise<bigint> {
+/** The balance covered the hold when it was taken, so nothing beyond it may be charged now. */
+async function costOf(event: UsageRecorded, prices: PriceBook): Promise<bigint> {
   const { tokens, units, multiplierPpm, holdNanoUsd } = event;
   const price = event.priceId === null ? undefined : await prices.byId(event.priceId);
   if (!price) return holdNanoUsd;

@@ -163,9 +163,10 @@ export function brokers(about: string): Setting<readonly string[]> {
   };
 }
 
-/** Where a Redis is. Shown to nobody: it may hold a password. */
+/** Where a Redis is; with commas in between, nodes of a cluster. Shown to nobody: it may hold a password. */
 export function redisUrl(about: string): Setting<string> {
-  return serverUrl(about, (url) => /^rediss?:$/.test(url.protocol), 'is not the address of a Redis: redis://host:6379.');
+  const one = serverUrl(about, (url) => /^rediss?:$/.test(url.protocol), 'is not the address of a Redis: redis://host:6379.');
+  return { ...one, read: (value) => (value ?? '').split(',').map((part) => one.read(part)).join(',') };
 }
 
 /** Addresses of the replicas of a service, with commas in between. */

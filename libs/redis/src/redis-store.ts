@@ -29,6 +29,15 @@ export interface RedisStoreOptions {
 /** Redis did not answer in time, or not as a server that is well: nobody knows whether the action took place. */
 export class RedisUnavailableError extends Error {
   override readonly name = 'RedisUnavailableError';
+
+  constructor(
+    message: string,
+    /** False: it never left this process. */
+    readonly sent: boolean,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
 }
 
 const DEADLINE_MS = 50;
@@ -68,17 +77,18 @@ export class RedisStore {
     const deadline = AbortSignal.timeout(deadlineMs);
     while (!this.connected) {
       stop?.throwIfAborted();
-      if (deadline.aborted) throw new RedisUnavailableError(`Redis did not answer within ${deadlineMs} ms`);
+      if (deadline.aborted) throw new RedisUnavailableError(`Redis did not answer within ${deadlineMs} ms`, false);
       await delay(CONNECTED_POLL_MS);
     }
   }
 
   /** @throws RedisUnavailableError within the deadline. */
   async run(script: RedisScript, key: string, args: readonly (string | number)[]): Promise<readonly unknown[]> {
+    if (!this.connected) throw new RedisUnavailableError(`Redis is not connected, so ${script.name} was not sent`, false);
     try {
       return (await this.deadline.within(this.evaluate(script, [key, ...args]))) as readonly unknown[];
     } catch (cause) {
-      throw new RedisUnavailableError(`Redis did not run ${script.name}: ${(cause as Error).message}`, { cause });
+      throw new RedisUnavailableError(`Redis did not run ${script.name}: ${(cause as Error).message}`, true, { cause });
     }
   }
 

@@ -10,7 +10,7 @@ export { logAlarm } from './log-alarm.js';
 export { OpenedParts } from './opened-parts.js';
 export { readFileIfThere, writePrivateFile } from './private-file.js';
 export { ServiceListeners } from './service-listeners.js';
-export { KAFKA_SETTINGS, SERVICE_SETTINGS, internalAddress, managementAddress } from './service-settings.js';
+export { KAFKA_SETTINGS, REDIS_SETTINGS, SERVICE_SETTINGS, internalAddress, managementAddress } from './service-settings.js';
 export { runCommand } from './run-command.js';
 export type { CommandDefinition } from './run-command.js';
 export { runService } from './run-service.js';

@@ -1,4 +1,4 @@
-import { brokers, choice, integer, internalSecret, pattern, text } from '@tokone/http';
+import { brokers, choice, integer, internalSecret, pattern, redisUrl, text } from '@tokone/http';
 import { LOG_LEVELS } from '@tokone/telemetry';
 import type { ListenerAddress } from './listener.js';
 
@@ -32,4 +32,16 @@ const topicPrefix = pattern('In front of every topic and consumer group, so that
 export const KAFKA_SETTINGS = {
   KAFKA_BROKERS: brokers('Brokers of the Kafka cluster, host:port with commas in between.'),
   TOKONE_KAFKA_TOPIC_PREFIX: topicPrefix,
+} as const;
+
+const redisPrefix = pattern('In front of every key, so that several deployments share a server.', 'tokone:', {
+  matches: /^[\w:.-]{1,100}$/,
+  sentence: 'is no beginning of a key: letters, digits, colons, points, dashes and underscores, at most 100.',
+});
+
+/** Of services that speak to Redis. */
+export const REDIS_SETTINGS = {
+  REDIS_URL: redisUrl('Redis, where the balances are that gateways share: redis://host:port. More of them with commas in between are nodes of a Redis Cluster.'),
+  TOKONE_REDIS_CLUSTER: choice('yes: a single address in REDIS_URL is a node of a Redis Cluster too.', 'no', ['no', 'yes']),
+  TOKONE_REDIS_PREFIX: redisPrefix,
 } as const;

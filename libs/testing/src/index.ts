@@ -28,6 +28,8 @@ export { FaultProxy, type FaultProxyOptions } from './servers/fault-proxy.js';
 export { type KafkaBroker, type KafkaOptions, type KafkaServers, startKafka } from './servers/kafka.js';
 export type { OwnedServer } from './servers/owned-server.js';
 export { type PostgresOptions, type PostgresServer, startPostgres } from './servers/postgres.js';
+export { Balancer, type BalancerOptions, type BalancerTarget } from './balancer.js';
+export { type RedisCluster, startRedisCluster } from './servers/redis-cluster.js';
 export { type RedisOptions, type RedisServer, startRedis } from './servers/redis.js';
 export { type TestDatabase, createDatabase } from './servers/test-database.js';
 export { type TestServers, testServers } from './servers/test-servers.js';

@@ -24,8 +24,9 @@ export interface Product {
   readonly program: ChildProgram;
   readonly dataFolder: string;
   readonly addresses: QuickstartAddresses;
-  /** Where the gateway's spool has its segments. */
+  /** Where the gateway's spool has its segments; of the first of several. */
   readonly spoolFolder: string;
+  readonly spoolFolders: readonly string[];
   /** Where it notes which simulator is its own. */
   readonly simulatorNotePath: string;
   /** One call of the operator's API. */
@@ -46,6 +47,8 @@ export interface Product {
 }
 
 export interface ProductOptions {
+  /** Of services: gateways behind a balancer. Default 2. */
+  gateways?: number;
   /** Kept when given, else made and removed with the process. */
   dataFolder?: string;
   env?: Readonly<Record<string, string>>;

@@ -10,6 +10,7 @@ import { createDatabase } from './servers/test-database.js';
 import { testServers } from './servers/test-servers.js';
 import { readQuickstart } from './standalone.js';
 import type { QuickstartAddresses } from './standalone.js';
+import { readStoredHolds } from './stored-holds.js';
 import { makeTemporaryFolder } from './temporary-folder.js';
 import { waitFor } from './wait-for.js';
 
@@ -30,6 +31,7 @@ export interface ServiceNote {
 }
 
 const READY_DEADLINE_MS = 180_000;
+const GATEWAYS = 2;
 
 /** Where its events go. */
 export interface KafkaPlace {
@@ -38,9 +40,17 @@ export interface KafkaPlace {
   topicPrefix: string;
 }
 
+/** Where its balances are. */
+export interface RedisPlace {
+  url: string;
+  /** In front of every key. */
+  prefix: string;
+}
+
 /** What a deployment stands on, released with it. */
 interface Ground {
   kafka: KafkaPlace;
+  redis: RedisPlace;
   env: Record<string, string>;
   release(): Promise<void>;
 }
@@ -52,6 +62,8 @@ export class ServicesProcess implements Product {
     readonly dataFolder: string,
     readonly addresses: QuickstartAddresses,
     readonly kafka: KafkaPlace,
+    readonly redis: RedisPlace,
+    private readonly gateways: number,
     private readonly releaseGround: () => Promise<void>,
   ) {}
 
@@ -59,15 +71,16 @@ export class ServicesProcess implements Product {
     const folder = options.dataFolder === undefined ? await makeTemporaryFolder('services') : undefined;
     const dataFolder = options.dataFolder ?? folder?.path ?? '';
     const ground = await layGround(options);
+    const gateways = options.gateways ?? GATEWAYS;
     const release = async (): Promise<void> => {
       await ground.release();
       await folder?.remove();
     };
     const env = { PORT: '0', LOG_LEVEL: 'error', TOKONE_DATA_DIR: dataFolder, TOKONE_REPLICAS: String(options.replicas ?? 2), ...ground.env, ...options.env };
-    const program = new ChildProgram({ main: 'apps/services/dist/main.js', env, ownGroup: options.ownGroup ?? false });
+    const program = new ChildProgram({ main: 'apps/services/dist/main.js', args: ['--gateways', String(gateways)], env, ownGroup: options.ownGroup ?? false });
     try {
       await program.printed(/^TokOne is ready/m, READY_DEADLINE_MS);
-      return new ServicesProcess(program, dataFolder, await readQuickstart(dataFolder), ground.kafka, release);
+      return new ServicesProcess(program, dataFolder, await readQuickstart(dataFolder), ground.kafka, ground.redis, gateways, release);
     } catch (error) {
       await program.end('SIGTERM').catch(() => program.end('SIGKILL'));
       await release();
@@ -77,6 +90,11 @@ export class ServicesProcess implements Product {
 
   get spoolFolder(): string {
     return join(this.dataFolder, 'services', 'gateway', 'spool');
+  }
+
+  get spoolFolders(): string[] {
+    const others = Array.from({ length: this.gateways - 1 }, (_, index) => join(this.dataFolder, 'services', `gateway-${index + 2}`, 'spool'));
+    return [this.spoolFolder, ...others];
   }
 
   get simulatorNotePath(): string {
@@ -130,8 +148,12 @@ export class ServicesProcess implements Product {
     return readReadiness((await this.service('gateway-1')).managementUrl);
   }
 
+  /** Of all gateways that run, and of the admission that they share. */
   async holds(): Promise<HoldsReport> {
-    return holdsOf(await this.readiness());
+    const gateways = (await this.services()).filter(({ app, processId }) => app === 'gateway' && processId !== null);
+    const reports = await Promise.all(gateways.map(async ({ managementUrl }) => holdsOf(await readReadiness(managementUrl))));
+    const { held, settled, heldNanoUsd } = await readStoredHolds(this.redis.url, this.redis.prefix);
+    return { running: reports.reduce((sum, report) => sum + report.running, 0), held, settled, heldNanoUsd: heldNanoUsd.toString() };
   }
 
   async servingProcessId(): Promise<number> {
@@ -165,12 +187,15 @@ async function layGround({ servers = {}, dataFolder }: ServicesOptions): Promise
   const own = servers.databaseUrl === undefined && dataFolder === undefined ? await createDatabase(await shared.postgres()) : undefined;
   const databaseUrl = servers.databaseUrl ?? own?.url;
   const prefix = `t${dataFolder === undefined ? randomBytes(6).toString('hex') : createHash('sha256').update(dataFolder).digest('hex').slice(0, 12)}.`;
+  const redis = { url: redisUrl, prefix: `${prefix}tokone:` };
   return {
     kafka: { brokers: kafkaBrokers, topicPrefix: prefix },
+    redis,
     env: {
       KAFKA_BROKERS: kafkaBrokers.join(','),
       REDIS_URL: redisUrl,
       TOKONE_KAFKA_TOPIC_PREFIX: prefix,
+      TOKONE_REDIS_PREFIX: redis.prefix,
       ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }),
     },
     release: async () => {

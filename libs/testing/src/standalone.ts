@@ -67,6 +67,10 @@ export class StandaloneProcess implements Product {
     return join(this.dataFolder, 'spool');
   }
 
+  get spoolFolders(): string[] {
+    return [this.spoolFolder];
+  }
+
   get simulatorNotePath(): string {
     return join(this.dataFolder, 'simulator.json');
   }

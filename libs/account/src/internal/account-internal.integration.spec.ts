@@ -56,7 +56,8 @@ describe('the internal routes of accounts', () => {
     ['GET', '/internal/account/balances/nobody', undefined],
     ['GET', "/internal/account/groups/';--/upstreams", undefined],
     ['POST', '/internal/account/gateways/heartbeat', { gatewayId: 'x' }],
-    ['POST', '/internal/account/fence', {}],
+    ['POST', '/internal/account/gateways/join', {}],
+    ['POST', '/internal/account/admission/open', { accountIds: [] }],
   ] as const)('answer %s %s with body %j with 400', async (method, path, body) => {
     const asked = server.client.call({ method, path, ...(body && { body }), deadlineMs: 2_000, read: (json) => json });
     await expect(asked).rejects.toMatchObject({ failure: 'refused', status: 400 });

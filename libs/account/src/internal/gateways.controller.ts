@@ -1,41 +1,36 @@
 import { Body, ConflictException, Controller, HttpCode, Inject, Post } from '@nestjs/common';
-import { OTHER_GATEWAY, fenceQuestion, heartbeatQuestion, identityQuestion, isOtherGateway } from '@tokone/account-client';
-import type { FenceAnswer } from '@tokone/account-client';
+import { GATEWAY_REPLACED, gatewayQuestion, identityQuestion, isReplaced } from '@tokone/account-client';
 import { readAs } from '@tokone/service';
-import { LedgerFence } from '../ledger-fence.js';
 import { PostgresGatewayRegistry } from '../gateway-registry.js';
 
-/** What gateways tell the account service of themselves, and what they must pass before they admit anyone. */
-@Controller('internal/account')
+/** What gateways tell the account service of themselves. */
+@Controller('internal/account/gateways')
 export class GatewaysController {
-  constructor(
-    @Inject(PostgresGatewayRegistry) private readonly registry: PostgresGatewayRegistry,
-    @Inject(LedgerFence) private readonly ledgerFence: LedgerFence,
-  ) {}
+  constructor(@Inject(PostgresGatewayRegistry) private readonly registry: PostgresGatewayRegistry) {}
 
-  @Post('gateways/heartbeat')
+  @Post('join')
+  @HttpCode(200)
+  async join(@Body() body: unknown): Promise<object> {
+    await this.registry.join(readAs(gatewayQuestion, body));
+    return {};
+  }
+
+  @Post('heartbeat')
   @HttpCode(200)
   async heartbeat(@Body() body: unknown): Promise<object> {
     try {
-      await this.registry.heartbeat(readAs(heartbeatQuestion, body));
+      await this.registry.heartbeat(readAs(gatewayQuestion, body));
     } catch (error) {
-      if (!isOtherGateway(error)) throw error;
-      throw new ConflictException({ code: OTHER_GATEWAY, message: error.message }, { cause: error });
+      if (!isReplaced(error)) throw error;
+      throw new ConflictException({ code: GATEWAY_REPLACED, message: error.message }, { cause: error });
     }
     return {};
   }
 
-  @Post('gateways/leave')
+  @Post('leave')
   @HttpCode(200)
   async leave(@Body() body: unknown): Promise<object> {
     await this.registry.leave(readAs(identityQuestion, body));
     return {};
-  }
-
-  @Post('fence')
-  @HttpCode(200)
-  async fence(@Body() body: unknown): Promise<FenceAnswer> {
-    const { waitMs, ...gateway } = readAs(fenceQuestion, body);
-    return this.ledgerFence.pass(gateway, waitMs);
   }
 }

@@ -1,6 +1,6 @@
 import type { RedisScript, RedisStore } from '@tokone/redis';
 import type { AdmissionPosting, ExtendResult, HoldRule, ReserveResult, Settlement } from '../admission.js';
-import { ANNOUNCE, BEGIN, DROP, EXTEND, OPEN, POST, RENEW, RESERVE, SEE, SETTLE, VOID } from './scripts.js';
+import { ANNOUNCE, BEGIN, DROP, EXTEND, LOOK, OPEN, POST, RENEW, RESERVE, SEE, SETTLE, VOID } from './scripts.js';
 
 /** The account is not known in this epoch, or is being opened. */
 export const COLD = 'cold';
@@ -80,8 +80,8 @@ export class RedisAccounts {
     return status === 'extended' ? { addedNanoUsd: read(added), holdNanoUsd: read(hold) } : COLD;
   }
 
-  async settle(accountId: string, { requestId, costNanoUsd, heldNanoUsd }: Settlement): Promise<bigint | Cold> {
-    const [status, grant] = await this.run(SETTLE, accountId, [requestId, write(costNanoUsd), write(heldNanoUsd)]);
+  async settle(accountId: string, { requestId, costNanoUsd, heldNanoUsd, mayBeLess }: Settlement): Promise<bigint | Cold> {
+    const [status, grant] = await this.run(SETTLE, accountId, [requestId, write(costNanoUsd), write(heldNanoUsd), mayBeLess === true ? 1 : 0]);
     return status === 'settled' ? read(grant) : COLD;
   }
 
@@ -136,6 +136,12 @@ export class RedisAccounts {
       if (status === 'dropped') dropped += Number(count);
     }
     return dropped;
+  }
+
+  /** Of an account that is open: its sequence, how many records it has, and the server's time. */
+  async look(accountId: string): Promise<{ seq: bigint; records: number; nowMs: number } | Cold> {
+    const [status, seq, records, nowMs] = await this.run(LOOK, accountId, []);
+    return status === 'ready' ? { seq: read(seq), records: Number(records), nowMs: Number(nowMs) } : COLD;
   }
 
   /** As if it had never been open. */

@@ -83,7 +83,7 @@ return {'extended', added, hold}
 `,
 );
 
-/** ARGV: id, cost, held. → cold | grant. A request without a record is counted, see \`AccountHolds.settle\`. */
+/** ARGV: id, cost, held, 1 if the grant may be less than the hold. → cold | grant. A request without a record is counted, see \`AccountHolds.settle\`. */
 export const SETTLE = script(
   'settle',
   `
@@ -93,6 +93,7 @@ if kind(record) == 's' then return {'settled', amount(record)} end
 local cost, left = tonumber(ARGV[2]), lim - held - settled
 local running = kind(record) == 'h'
 local had = running and amount(record) or 0
+if ARGV[4] ~= '1' then left = positive(left) end
 local grant = positive(math.min(cost, running and had + left or math.min(tonumber(ARGV[3]), left)))
 if cost == 0 then
   if running then
@@ -197,6 +198,16 @@ redis.call('HSET', key, 'e', epoch, 'p', 'o', 't', ARGV[1], 'b', write(now()), '
 for index = 1, #tombstones, 2 do redis.call('HSET', key, tombstones[index], tombstones[index + 1]) end
 keep()
 return {'begun'}
+`,
+);
+
+/** → cold | ready, sequence, number of records, the server's time (ms). For the sweeper, which reads on only where there are records. */
+export const LOOK = script(
+  'look',
+  `
+local found = redis.call('HMGET', key, 'e', 'p', 'seq')
+if found[1] ~= epoch or found[2] ~= 'r' then return {'cold'} end
+return {'ready', found[3], redis.call('HLEN', key) - 8, write(now())}
 `,
 );
 

@@ -97,7 +97,7 @@ export class ModelGateway {
     };
     request.state = 'closing';
     if (!this.mayAsk(accountId)) return unanswered();
-    this.ask(accountId, (server) => server.settle(accountId, id, costNanoUsd, holdNanoUsd), (answer) => {
+    this.ask(accountId, (server) => server.settle(accountId, { requestId: id, costNanoUsd, heldNanoUsd: holdNanoUsd }), (answer) => {
       if (answer === 'cold') this.cold(accountId);
       if (answer === undefined || answer === 'cold') return unanswered();
       this.tracked.delete(id);
@@ -120,7 +120,7 @@ export class ModelGateway {
       if (kind === 'settle') this.retries.push(retry);
       return;
     }
-    const execute = (server: ModelServer): unknown => (kind === 'void' ? server.void(accountId, id) : server.settle(accountId, id, nanoUsd, nanoUsd));
+    const execute = (server: ModelServer): unknown => (kind === 'void' ? server.void(accountId, id) : server.settle(accountId, { requestId: id, costNanoUsd: nanoUsd, heldNanoUsd: nanoUsd }));
     this.ask(accountId, execute, (answer) => {
       if (answer === undefined) return void this.retries.push(retry);
       if (kind === 'void') return;
@@ -186,7 +186,7 @@ export class ModelGateway {
     if (orphan === undefined) return;
     const { id, accountId, costNanoUsd, holdNanoUsd } = orphan;
     if (!this.mayAsk(accountId)) return void this.orphans.push(orphan);
-    this.ask(accountId, (server) => server.settle(accountId, id, costNanoUsd, holdNanoUsd), (answer) => {
+    this.ask(accountId, (server) => server.settle(accountId, { requestId: id, costNanoUsd, heldNanoUsd: holdNanoUsd, mayBeLess: true }), (answer) => {
       if (answer === 'cold') this.cold(accountId);
       if (answer === undefined || answer === 'cold') return void this.orphans.push(orphan);
       this.tracked.delete(id);

@@ -1,5 +1,5 @@
 import { AccountHolds } from '../account-holds.js';
-import type { HoldRule, ReserveResult } from '../admission.js';
+import type { HoldRule, ReserveResult, Settlement } from '../admission.js';
 
 /** One account of a server: what the hash of the scripts is. */
 interface ModelAccount {
@@ -50,11 +50,11 @@ export class ModelServer {
     return answer;
   }
 
-  settle(accountId: string, id: string, costNanoUsd: bigint, heldNanoUsd: bigint): bigint | 'cold' {
+  settle(accountId: string, settlement: Settlement): bigint | 'cold' {
     const account = this.ready(accountId);
-    const answer = account?.holds.settle({ requestId: id, costNanoUsd, heldNanoUsd }, 0) ?? 'cold';
-    if (costNanoUsd > 0n) account?.tombstones.delete(id);
-    this.witness(['settle', accountId, id, costNanoUsd, heldNanoUsd], answer);
+    const answer = account?.holds.settle(settlement, 0) ?? 'cold';
+    if (settlement.costNanoUsd > 0n) account?.tombstones.delete(settlement.requestId);
+    this.witness(['settle', accountId, settlement], answer);
     return answer;
   }
 

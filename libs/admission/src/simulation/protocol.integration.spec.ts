@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { RedisStore } from '@tokone/redis';
 import { silentLogger } from '@tokone/telemetry';
 import { testServers } from '@tokone/testing';
-import type { HoldRule } from '../admission.js';
+import type { HoldRule, Settlement } from '../admission.js';
 import { RedisAccounts } from '../redis/redis-accounts.js';
 import type { ModelHold, Witnessed } from './model-server.js';
 import { ProtocolSimulation } from './protocol-simulation.js';
@@ -74,7 +74,7 @@ async function replay(accounts: RedisAccounts, [name, accountId, ...args]: Witne
     case 'extend':
       return accounts.extend(accountId, first, second);
     case 'settle':
-      return accounts.settle(accountId, { requestId: first, costNanoUsd: second, heldNanoUsd: third });
+      return accounts.settle(accountId, args[0] as Settlement);
     case 'void':
       return accounts.void(accountId, first);
     case 'post':

@@ -1,0 +1,109 @@
+import { eachOf, openRound } from './opening-round.js';
+import type { OpeningParts } from './opening-round.js';
+
+export interface AccountOpeningsParts extends OpeningParts {
+  /** This process: in front of each token. */
+  replica: string;
+  onTrouble: (error: unknown) => void;
+  /** How long each round took, seconds, and how many accounts it opened. */
+  onRound?: (seconds: number, accounts: number) => void;
+}
+
+interface Waiter {
+  opened: Promise<string | undefined>;
+  tell: (token: string | undefined) => void;
+}
+
+const MOST_IN_ROUND = 1_000;
+/** Beyond it, who asks is refused. */
+const MOST_WAITING = 100_000;
+/** An opening that another replica left behind. */
+const STALE_MS = 5_000;
+const AGAIN_MS = 50;
+const AFTER_TROUBLE_MS = 250;
+
+/**
+ * Opens the accounts that Redis does not know, for all gateways. Whoever asks while a round is under way comes with the
+ * next, so that one passage of the fence serves all accounts of that moment. Owner: stop().
+ */
+export class AccountOpenings {
+  private readonly waiting = new Map<string, Waiter>();
+  private running: Promise<void> | undefined;
+  private stopped = false;
+  private rounds = 0;
+
+  constructor(private readonly parts: AccountOpeningsParts) {}
+
+  /**
+   * In the answer: the token of each account that is open within `waitMs`, or undefined where there is no such account.
+   * @throws an Error when too many wait already.
+   */
+  async open(accountIds: readonly string[], waitMs: number): Promise<Map<string, string | undefined>> {
+    if (this.waiting.size + accountIds.length > MOST_WAITING) throw new Error(`${MOST_WAITING} accounts wait to be opened already`);
+    const answers = new Map<string, string | undefined>();
+    const all = Promise.all(accountIds.map(async (accountId) => answers.set(accountId, await this.want(accountId))));
+    this.running ??= this.run().finally(() => (this.running = undefined));
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([all, new Promise((resolve) => (timer = setTimeout(resolve, waitMs)))]);
+    clearTimeout(timer);
+    return new Map(answers);
+  }
+
+  /** Lets a running round end. Who waits is not answered any more. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.running;
+  }
+
+  private want(accountId: string): Promise<string | undefined> {
+    const known = this.waiting.get(accountId);
+    if (known) return known.opened;
+    const { promise: opened, resolve: tell } = Promise.withResolvers<string | undefined>();
+    this.waiting.set(accountId, { opened, tell });
+    return opened;
+  }
+
+  private async run(): Promise<void> {
+    // Whoever asks in the same moment comes along.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.waiting.size > 0 && !this.stopped) {
+      try {
+        if (!(await this.round())) await this.parts.pause(AGAIN_MS);
+      } catch (error) {
+        this.parts.onTrouble(error);
+        // Nobody is kept waiting for what may take long: a gateway whose request still waits asks again.
+        if (this.waiting.size > MOST_WAITING / 2) this.waiting.clear();
+        await this.parts.pause(AFTER_TROUBLE_MS);
+      }
+    }
+  }
+
+  /** False: nothing could be done, since another replica is at it. */
+  private async round(): Promise<boolean> {
+    const { parts } = this;
+    const startedAtMs = parts.now();
+    const token = `${parts.replica}.${++this.rounds}`;
+    const wanted = [...this.waiting.keys()].slice(0, MOST_IN_ROUND);
+    const known = await parts.balances.readAll(wanted);
+    const begun: string[] = [];
+    let settled = 0;
+    await eachOf(wanted, async (accountId) => {
+      if (!known.has(accountId)) return void (settled += this.answer(accountId, undefined));
+      const state = await parts.accounts.begin(accountId, { token, replica: parts.replica, staleMs: STALE_MS });
+      if (state === 'begun') begun.push(accountId);
+      else if (state !== 'busy') settled += this.answer(accountId, state.ready);
+    });
+    if (begun.length === 0) return settled > 0;
+    const opened = await openRound(parts, token, begun);
+    for (const accountId of opened) this.answer(accountId, token);
+    parts.onRound?.((parts.now() - startedAtMs) / 1000, opened.size);
+    return true;
+  }
+
+  private answer(accountId: string, token: string | undefined): number {
+    const waiter = this.waiting.get(accountId);
+    this.waiting.delete(accountId);
+    waiter?.tell(token);
+    return 1;
+  }
+}

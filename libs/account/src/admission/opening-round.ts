@@ -1,0 +1,119 @@
+import type { AnnouncedHold, Announcement } from '@tokone/admission';
+import type { WalletBalance } from '@tokone/account-client';
+import type { RaiseAlarm } from '../account-alarm.js';
+import type { HeardGateway } from '../gateway-registry.js';
+import type { FenceAnswer } from '../ledger-fence.js';
+
+/** What a round works with; see `AccountOpenings`. */
+export interface OpeningParts {
+  /** Redis. */
+  accounts: {
+    begin(accountId: string, opening: { token: string; replica: string; staleMs: number }): Promise<{ ready: string } | 'begun' | 'busy'>;
+    announce(accountId: string, opening: { token: string; leaseMs: number }, holds: readonly AnnouncedHold[]): Promise<boolean>;
+    open(accountId: string, token: string, balance: WalletBalance): Promise<boolean>;
+  };
+  /** The gateways that may hold balances. */
+  gateways: { live(): Promise<HeardGateway[]> };
+  /** Asks one of them. */
+  clients: { announce(url: string, accountIds: readonly string[], token: string): Promise<Announcement> };
+  fence: { pass(deadlineMs: number): Promise<FenceAnswer> };
+  balances: { readAll(accountIds: readonly string[]): Promise<ReadonlyMap<string, WalletBalance>> };
+  raiseAlarm: RaiseAlarm;
+  /** Milliseconds, monotonic. */
+  now: () => number;
+  /** Resolves after that many milliseconds. */
+  pause: (ms: number) => Promise<unknown>;
+}
+
+/** A gateway that was not heard of for so long is not waited for. What it holds then is bounded by the ledger's last wall. */
+const SILENT_MS = 3_000;
+/** For all gateways to be heard, the fence included. A round that takes longer begins anew. */
+const ROUND_MS = 15_000;
+const RETRY_MS = 50;
+const AT_ONCE = 64;
+/** Renewed by its gateway. */
+const LEASE_MS = 30_000;
+
+/**
+ * Opens accounts that were begun with one token. First every gateway tells what it holds of them, and keeps from then on
+ * to this opening; what it has closed is in the usage log by then. Only then the fence is passed, and only behind the
+ * fence balances are read. So what was charged is in the balance, and what runs is among the holds.
+ * @returns accounts that are open now. @throws an Error with what is waited for when that takes too long.
+ */
+export async function openRound(parts: OpeningParts, token: string, accountIds: readonly string[]): Promise<Set<string>> {
+  const endMs = parts.now() + ROUND_MS;
+  const holds = await hearGateways(parts, { token, accountIds, endMs });
+  const answer = await parts.fence.pass(Math.max(0, endMs - parts.now()));
+  if (!answer.passed) throw new Error(`accounts cannot be opened yet: waiting for ${answer.waitingFor}`);
+  const balances = await parts.balances.readAll(accountIds);
+  const opened = new Set<string>();
+  await eachOf(accountIds, async (accountId) => {
+    const balance = balances.get(accountId);
+    if (balance === undefined) return;
+    const announced = await parts.accounts.announce(accountId, { token, leaseMs: LEASE_MS }, holds.get(accountId) ?? []);
+    if (announced && (await parts.accounts.open(accountId, token, balance))) opened.add(accountId);
+  });
+  return opened;
+}
+
+interface Hearing {
+  token: string;
+  accountIds: readonly string[];
+  endMs: number;
+}
+
+/** Holds of all gateways that are there, by account. A run of a gateway that joins meanwhile is heard too. */
+async function hearGateways(parts: OpeningParts, { token, accountIds, endMs }: Hearing): Promise<Map<string, AnnouncedHold[]>> {
+  const heard = new Set<string>();
+  const holds = new Map<string, AnnouncedHold[]>();
+  for (;;) {
+    const missing = (await parts.gateways.live()).filter(({ instanceId }) => !heard.has(instanceId));
+    if (missing.length === 0) return holds;
+    const obstacles = await Promise.all(
+      missing.map(async (gateway) => {
+        const answer = await ask(parts, gateway, { token, accountIds });
+        if (!answer.ready && !isSilent(gateway, answer.answered)) return `gateway ${gateway.gatewayId}: ${answer.waitingFor}`;
+        heard.add(gateway.instanceId);
+        if (answer.ready) collect(holds, answer.holds);
+        else parts.raiseAlarm({ kind: 'gateway_not_heard', gatewayId: gateway.gatewayId, accounts: accountIds.length, silentMs: Math.round(gateway.silentMs) });
+        return undefined;
+      }),
+    );
+    const obstacle = obstacles.find((one) => one !== undefined);
+    if (obstacle !== undefined && parts.now() >= endMs) throw new Error(`accounts cannot be opened yet: waiting for ${obstacle}`);
+    if (obstacle !== undefined) await parts.pause(RETRY_MS);
+  }
+}
+
+/** One that answers is alive, however late its heartbeat. */
+function isSilent({ silentMs }: HeardGateway, answered: boolean): boolean {
+  return !answered && silentMs >= SILENT_MS;
+}
+
+type Asked = { ready: true; holds: ReadonlyMap<string, readonly AnnouncedHold[]> } | { ready: false; waitingFor: string; answered: boolean };
+
+async function ask(parts: OpeningParts, { url }: HeardGateway, { token, accountIds }: { token: string; accountIds: readonly string[] }): Promise<Asked> {
+  try {
+    const answer = await parts.clients.announce(url, accountIds, token);
+    return answer.ready ? answer : { ...answer, answered: true };
+  } catch (error) {
+    return { ready: false, waitingFor: `no answer (${(error as Error).message})`, answered: false };
+  }
+}
+
+function collect(holds: Map<string, AnnouncedHold[]>, more: ReadonlyMap<string, readonly AnnouncedHold[]>): void {
+  for (const [accountId, some] of more) {
+    const known = holds.get(accountId);
+    if (known) known.push(...some);
+    else holds.set(accountId, [...some]);
+  }
+}
+
+/** A bounded number at a time. */
+export async function eachOf<Item>(items: Iterable<Item>, act: (item: Item) => Promise<void>): Promise<void> {
+  const waiting = items[Symbol.iterator]();
+  const worker = async (): Promise<void> => {
+    for (let next = waiting.next(); !next.done; next = waiting.next()) await act(next.value);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
