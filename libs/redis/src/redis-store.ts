@@ -44,6 +44,8 @@ const DEADLINE_MS = 50;
 /** A connection that owes an answer for so long is given up. Well above the deadline: one slow moment must not fail everything that is under way. */
 const SILENCE_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 1_000;
+/** A socket that does not end by itself is destroyed then. */
+const DISCONNECT_MS = 200;
 const LONGEST_RETRY_MS = 500;
 const CONNECTED_POLL_MS = 20;
 const SCAN_COUNT = 500;
@@ -80,6 +82,8 @@ export class RedisStore {
       if (deadline.aborted) throw new RedisUnavailableError(`Redis did not answer within ${deadlineMs} ms`, false);
       await delay(CONNECTED_POLL_MS);
     }
+    // The nodes of a cluster are connected to at their first use, which would take longer than an answer may.
+    if (this.client instanceof Cluster) await Promise.all(this.client.nodes('master').map((node) => node.ping()));
   }
 
   /** @throws RedisUnavailableError within the deadline. */
@@ -128,10 +132,11 @@ export class RedisStore {
   /** Resolves when nothing of it is left. What is under way fails. */
   async close(): Promise<void> {
     const { client } = this;
-    if (client.status === 'end') return;
+    // Between two attempts to connect there is nothing whose end would be told.
+    const open = !['end', 'reconnecting', 'wait'].includes(client.status);
     const ended = new Promise<void>((resolve) => client.once('end', resolve));
     client.disconnect();
-    await ended;
+    if (open) await ended;
   }
 
   private async evaluate({ lua }: RedisScript, args: readonly (string | number)[]): Promise<unknown> {
@@ -163,6 +168,7 @@ function serverOptions({ clientName }: RedisStoreOptions): RedisOptions {
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: DISCONNECT_MS,
     socketTimeout: SILENCE_MS,
     maxLoadingRetryTime: LONGEST_RETRY_MS,
     retryStrategy: retryDelayMs,

@@ -21,6 +21,8 @@ export interface RedisOptions {
   existing?: string | undefined;
   /** False where the data must outlive the run. Default true. */
   docker?: boolean;
+  /** More of its settings, for a program of this machine. */
+  args?: readonly string[];
 }
 
 export interface RedisServer extends OwnedServer {
@@ -41,7 +43,7 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
   });
 }
 
-async function startLocalRedis({ folder: parent, docker = true }: RedisOptions): Promise<RedisServer> {
+async function startLocalRedis({ folder: parent, docker = true, args = [] }: RedisOptions): Promise<RedisServer> {
   if ((await runProgram(PROGRAM, ['--version'], { timeoutMs: VERSION_TIMEOUT_MS })) === undefined) {
     throw new Error(`There is no ${PROGRAM} on this machine: install it (apt-get install redis-server)${docker ? ', start a Docker engine' : ''}, or name a server in REDIS_URL.`);
   }
@@ -51,7 +53,7 @@ async function startLocalRedis({ folder: parent, docker = true }: RedisOptions):
   const program = {
     title: 'Redis',
     file: PROGRAM,
-    args: ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, ...durability(), '--databases', String(DATABASES)],
+    args: ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, ...durability(), '--databases', String(DATABASES), ...args],
     env: { PATH: process.env['PATH'] ?? '' },
     folder,
     logFile: join(folder, 'redis.log'),
