@@ -7,9 +7,11 @@ import type { KafkaConnection } from '@tokone/messaging';
 import { StartupError } from '@tokone/persistence';
 import type { ServiceWorld } from '@tokone/service';
 import type { Spool } from '@tokone/spool';
+import type { GatewayMetrics } from '@tokone/telemetry';
 
 export interface PassageInput {
   gateway: Gateway;
+  gatewayMetrics: GatewayMetrics;
   spool: Spool;
   account: InternalClient;
   kafka: KafkaConnection;
@@ -28,7 +30,7 @@ const LAST_SHIPMENT_MS = 10_000;
  * From an opened spool to the first balance that may be read: the place among the gateways, what a crash left open is
  * closed, the whole spool is shipped, and the fence is passed. @throws StartupError, for a second gateway too.
  */
-export async function passStart({ gateway, spool, account, kafka, identity, cursorPath }: PassageInput, { parts, logger, stop }: ServiceWorld): Promise<{ replaced: Promise<string> }> {
+export async function passStart({ gateway, gatewayMetrics, spool, account, kafka, identity, cursorPath }: PassageInput, { parts, logger, stop }: ServiceWorld): Promise<{ replaced: Promise<string> }> {
   const registry = new HttpGatewayRegistry(account);
   const waitFor = (what: string): void => void (gateway.startWaitsFor = what);
   let tell: (reason: string) => void = () => undefined;
@@ -40,7 +42,10 @@ export async function passStart({ gateway, spool, account, kafka, identity, curs
   waitFor('the end of what a crash left open');
   await parts.whileWanted(gateway.recover());
   const producer = new CarefulProducer(kafka, { onUnconfirmed: (unconfirmed) => logger.warn({ ...unconfirmed }, 'Kafka acknowledged records that it had not stored; they are sent again') });
-  const onTrouble = ({ cause, ...trouble }: { cause: unknown }): void => logger.error({ ...trouble, cause: String(cause) }, 'usage could not be shipped; it stays in the spool and is tried again');
+  const onTrouble = ({ cause, ...trouble }: { cause: unknown }): void => {
+    logger.error({ ...trouble, cause: String(cause) }, 'usage could not be shipped; it stays in the spool and is tried again');
+    gatewayMetrics.alarm('shipping_failed');
+  };
   const shipper = await UsageShipper.start({ spool, connection: kafka, producer, cursorPath, random: Math.random, onTrouble });
   parts.add('shipper', shipper, async (opened) => {
     await opened.caughtUp(LAST_SHIPMENT_MS).catch(() => logger.warn({}, 'not everything that the spool holds could be shipped; the next start does it'));

@@ -1,5 +1,6 @@
 export { ACCOUNT_SCHEMA } from './account-schema.js';
 export type { AccountAlarm, DeadChargeReason, RaiseAlarm } from './account-alarm.js';
+export { countedAlarms } from './counted-alarms.js';
 export { AccountError } from './account-error.js';
 export type { AccountErrorCode } from './account-error.js';
 export { AccountFeature } from './account-feature.js';

@@ -3,6 +3,7 @@ import type { AccountFeature } from '../account-feature.js';
 import { LocalAccountDirectory } from '../account-directory.js';
 import { LocalBalanceSource } from '../balance-source.js';
 import { PostgresGatewayRegistry } from '../gateway-registry.js';
+import { FenceMeter } from '../fence-meter.js';
 import { LedgerFence } from '../ledger-fence.js';
 import { LocalUpstreamDirectory } from '../upstream-directory.js';
 import { DirectoryController } from './directory.controller.js';
@@ -24,6 +25,7 @@ export function accountInternal({ feature, gateways, fence }: AccountInternalPar
       { provide: LocalBalanceSource, useValue: feature.balances },
       { provide: PostgresGatewayRegistry, useValue: gateways },
       { provide: LedgerFence, useValue: fence },
+      { provide: FenceMeter, useValue: new FenceMeter(feature.metrics) },
     ],
   };
 }

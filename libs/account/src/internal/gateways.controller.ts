@@ -2,6 +2,7 @@ import { Body, ConflictException, Controller, HttpCode, Inject, Post } from '@ne
 import { OTHER_GATEWAY, fenceQuestion, heartbeatQuestion, identityQuestion, isOtherGateway } from '@tokone/account-client';
 import type { FenceAnswer } from '@tokone/account-client';
 import { readAs } from '@tokone/service';
+import { FenceMeter } from '../fence-meter.js';
 import { LedgerFence } from '../ledger-fence.js';
 import { PostgresGatewayRegistry } from '../gateway-registry.js';
 
@@ -11,6 +12,7 @@ export class GatewaysController {
   constructor(
     @Inject(PostgresGatewayRegistry) private readonly registry: PostgresGatewayRegistry,
     @Inject(LedgerFence) private readonly ledgerFence: LedgerFence,
+    @Inject(FenceMeter) private readonly meter: FenceMeter,
   ) {}
 
   @Post('gateways/heartbeat')
@@ -36,6 +38,6 @@ export class GatewaysController {
   @HttpCode(200)
   async fence(@Body() body: unknown): Promise<FenceAnswer> {
     const { waitMs, ...gateway } = readAs(fenceQuestion, body);
-    return this.ledgerFence.pass(gateway, waitMs);
+    return this.meter.timed(() => this.ledgerFence.pass(gateway, waitMs));
   }
 }
