@@ -28,7 +28,11 @@ export class Backlog {
   /** Taken in, and not yet seen to be written. */
   private pending = 0;
 
-  constructor(private readonly mostStretches = MOST_STRETCHES) {}
+  private readonly mostStretches: number;
+
+  constructor(mostStretches = MOST_STRETCHES) {
+    this.mostStretches = mostStretches;
+  }
 
   static counts(type: number): boolean {
     return type === SPOOL_RECORD.close || type === SPOOL_RECORD.refused;

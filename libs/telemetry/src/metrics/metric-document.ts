@@ -17,7 +17,7 @@ adapters too.
 No label holds an account, a key, a user, a request id, or a word of a caller. The models are those of the price book:
 a request for another one is refused before it gets to an adapter, and beyond the bound a model is \`other\`. A gauge that
 cannot be read, because the database or Kafka does not answer within 2 s, has no line until it can. Counters begin at 0
-with each process. Where a metric has at most 100 label sets all of them stand there from the start, at 0.
+with each process. Where a metric has at most 100 series all of them stand there from the start, at 0.
 `;
 
 const HEADINGS: Readonly<Record<MetricService, string>> = {

@@ -1,9 +1,8 @@
-import { OTHER } from './metric-table.js';
+import { OTHER, seriesBoundOf } from './metric-table.js';
 import type { MetricRow } from './metric-table.js';
-import { labelSetsOf } from './metric-table.js';
 import type { MetricValue, Series } from './series.js';
 
-/** Up to so many label sets all lines are there from the start: what first appears as 1 has never grown, for whoever computes a rate. */
+/** Up to so many lines all of them are there from the start: what first appears as 1 has never grown, for whoever computes a rate. */
 const SHOWN_FROM_START = 100;
 
 /** One metric with all its series. What it has besides is what prom-client's registry asks of a metric. */
@@ -22,7 +21,7 @@ export class MetricFamily<Kind extends Series> {
   ) {
     this.help = row.help;
     this.type = row.kind;
-    if (row.kind !== 'gauge' && isClosed(row) && labelSetsOf(row) <= SHOWN_FROM_START) for (const labels of allLabels(row)) this.with(labels);
+    if (row.kind !== 'gauge' && isClosed(row) && seriesBoundOf(row) <= SHOWN_FROM_START) for (const labels of allLabels(row)) this.with(labels);
   }
 
   /**
