@@ -1,7 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { SPOOL_RECORD } from '@tokone/events/spool-record';
 import type { AlarmListener } from './alarm.js';
-import { Backlog } from './backlog.js';
 import type { Unacknowledged } from './backlog.js';
 import { Ballast } from './ballast.js';
 import { FolderLock } from './folder-lock.js';

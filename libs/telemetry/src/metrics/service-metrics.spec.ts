@@ -3,7 +3,7 @@ import { METRIC_SERVICES, metricsOf } from './metric-table.js';
 import { PROCESS_METRIC_NAMES, PROCESS_SERIES_BOUND } from './process-metrics.js';
 import { ServiceMetrics } from './service-metrics.js';
 
-let opened: ServiceMetrics[] = [];
+const opened: ServiceMetrics[] = [];
 afterEach(() => {
   for (const metrics of opened.splice(0)) metrics.close();
 });
