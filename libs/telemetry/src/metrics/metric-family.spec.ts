@@ -12,14 +12,14 @@ describe('a metric', () => {
     family.with({ way: 'in' }).add();
     family.with({ way: 'in' }).add(2);
     family.with({ way: 'out' }).add();
-    expect((await family.get()).values).toEqual([{ labels: { way: 'in' }, value: 3 }, { labels: { way: 'out' }, value: 1 }]);
+    expect((await family.get()).values).toEqual([{ labels: {}, sharedLabels: { way: 'in' }, value: 3 }, { labels: {}, sharedLabels: { way: 'out' }, value: 1 }]);
   });
 
   it('shows few label sets from the start, at 0, and many only when they are used', async () => {
     const digits = Array.from({ length: 11 }, (_, index) => String(index));
     expect((await counter({ one: digits.slice(0, 10), other: digits.slice(0, 10) }).get()).values).toHaveLength(100);
     expect((await counter({ one: digits, other: digits }).get()).values).toEqual([]);
-    expect((await counter({}).get()).values).toEqual([{ labels: {}, value: 0 }]);
+    expect((await counter({}).get()).values).toEqual([{ labels: {}, sharedLabels: {}, value: 0 }]);
     expect((await counter({ model: { most: 3, from: 'somewhere' } }).get()).values).toEqual([]);
   });
 
@@ -33,7 +33,7 @@ describe('a metric', () => {
     const family = counter({ way: ['in'], model: { most: 2, from: 'somewhere' } });
     for (const model of ['a', 'b', 'c', 'a', 'd', '', 'other']) family.with({ way: 'in', model }).add();
     const { values } = await family.get();
-    expect(values.map(({ labels, value }) => [labels['model'], value])).toEqual([['a', 2], ['b', 1], ['other', 4]]);
+    expect(values.map(({ sharedLabels, value }) => [sharedLabels['model'], value])).toEqual([['a', 2], ['b', 1], ['other', 4]]);
   });
 
   it('takes labels with any characters for different ones', async () => {
@@ -47,11 +47,11 @@ describe('a metric', () => {
     const family = new MetricFamily('h_seconds', { ...row({}, 'histogram'), buckets: [1, 5] }, () => new Distribution([1, 5]));
     for (const value of [0.5, 1, 2, 7, Number.NaN]) family.with({}).observe(value);
     expect((await family.get()).values).toEqual([
-      { metricName: 'h_seconds_bucket', labels: { le: 1 }, value: 2 },
-      { metricName: 'h_seconds_bucket', labels: { le: 5 }, value: 3 },
-      { metricName: 'h_seconds_bucket', labels: { le: '+Inf' }, value: 4 },
-      { metricName: 'h_seconds_sum', labels: {}, value: 10.5 },
-      { metricName: 'h_seconds_count', labels: {}, value: 4 },
+      { metricName: 'h_seconds_bucket', labels: { le: 1 }, sharedLabels: {}, value: 2 },
+      { metricName: 'h_seconds_bucket', labels: { le: 5 }, sharedLabels: {}, value: 3 },
+      { metricName: 'h_seconds_bucket', labels: { le: '+Inf' }, sharedLabels: {}, value: 4 },
+      { metricName: 'h_seconds_sum', labels: {}, sharedLabels: {}, value: 10.5 },
+      { metricName: 'h_seconds_count', labels: {}, sharedLabels: {}, value: 4 },
     ]);
   });
 });

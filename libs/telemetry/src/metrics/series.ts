@@ -1,10 +1,15 @@
 /** One line of the exposition, in prom-client's own shape. */
 export interface MetricValue {
   value: number;
+  /** Those of this line alone. */
   labels: Readonly<Record<string, string | number>>;
+  /** Those of the series: one object for as long as it lives, so that prom-client writes its text once. */
+  sharedLabels: Readonly<Record<string, string>>;
   /** Where it is not the metric's name: `…_bucket`, `…_sum`, `…_count`. */
   metricName?: string;
 }
+
+const NO_LABELS = {};
 
 /** What `/metrics` shows of a metric under one set of labels. */
 export interface Series {
@@ -23,7 +28,7 @@ export class Count implements Series {
   }
 
   values(_name: string, labels: Readonly<Record<string, string>>): MetricValue[] {
-    return [{ value: this.total, labels }];
+    return [{ value: this.total, labels: NO_LABELS, sharedLabels: labels }];
   }
 }
 
@@ -32,7 +37,7 @@ export class Level implements Series {
   value: number | undefined;
 
   values(_name: string, labels: Readonly<Record<string, string>>): MetricValue[] {
-    return this.value === undefined || Number.isNaN(this.value) ? [] : [{ value: this.value, labels }];
+    return this.value === undefined || Number.isNaN(this.value) ? [] : [{ value: this.value, labels: NO_LABELS, sharedLabels: labels }];
   }
 }
 
@@ -60,8 +65,9 @@ export class Distribution implements Series {
     let below = 0;
     for (const [index, count] of this.counts.entries()) {
       below += count;
-      values.push({ metricName: `${name}_bucket`, labels: { ...labels, le: this.bounds[index] ?? '+Inf' }, value: below });
+      values.push({ metricName: `${name}_bucket`, labels: { le: this.bounds[index] ?? '+Inf' }, sharedLabels: labels, value: below });
     }
-    return [...values, { metricName: `${name}_sum`, labels, value: this.sum }, { metricName: `${name}_count`, labels, value: below }];
+    const common = { labels: NO_LABELS, sharedLabels: labels };
+    return [...values, { ...common, metricName: `${name}_sum`, value: this.sum }, { ...common, metricName: `${name}_count`, value: below }];
   }
 }

@@ -15,7 +15,7 @@ describe('the metrics of an adapter', () => {
     expect(text).toContain('upstream_requests_total{provider="anthropic",model="claude",outcome="whole"} 1\n');
     expect(text).toContain('upstream_requests_total{provider="anthropic",model="claude",outcome="rate_limited"} 1\n');
     expect(text).toContain('upstream_request_duration_seconds_sum{provider="anthropic",model="claude"} 2.01\n');
-    expect(text).toContain('upstream_first_byte_seconds_bucket{provider="anthropic",model="claude",le="0.25"} 1\n');
+    expect(text).toContain('upstream_first_byte_seconds_bucket{le="0.25",provider="anthropic",model="claude"} 1\n');
     expect(text).toContain('upstream_failovers_total{provider="anthropic"} 1\n');
   });
 
