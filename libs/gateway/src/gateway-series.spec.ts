@@ -104,6 +104,9 @@ describe('the metrics of a gateway whose callers try everything', () => {
     expect(text).toContain('gw_overhead_seconds_count{phase="all"} 1\n');
     expect(text).toContain('gw_admission_total{result="held"} 1\n');
     expect(text).toContain('gw_hold_ratio_count 1\n');
+    // The unknown keys, and the first use of the good one by whoever came before its answer.
+    expect(total(text, /^gw_key_cache_total\{result="miss"\}/)).toBeGreaterThan(VARIETY);
+    expect(total(text, /^gw_key_cache_total\{result="hit"\}/)).toBeGreaterThan(VARIETY);
   });
 
   it('tell of a stream that breaks off, and of a caller that leaves', async () => {

@@ -65,4 +65,18 @@ describe('what is read at a look', () => {
     expect(await look()).toEqual([5, undefined]);
     expect(asked).toBe(1);
   });
+
+  it('has no line while it is late, though it had one before', async () => {
+    let hangs = false;
+    const { look } = backlog(
+      async (set) => {
+        if (hangs) await new Promise(() => undefined);
+        set('bill_parked', {}, 1);
+      },
+      { deadlineMs: 20 },
+    );
+    expect(await look()).toEqual([1, undefined]);
+    hangs = true;
+    expect(await look()).toEqual([undefined, undefined]);
+  });
 });
