@@ -99,11 +99,13 @@ describe('a start that cannot be', () => {
     expect(await sentenceOf(program)).toContain('Settings are environment variables');
   });
 
-  it('says which port is in use before it makes a database', async () => {
+  it.each(['PORT', 'MANAGEMENT_PORT'])('says which port is in use before it makes a database: %s', async (setting) => {
     taken = createServer();
     await new Promise<void>((resolve) => taken?.listen(0, '127.0.0.1', resolve));
     const { port } = taken.address() as AddressInfo;
-    expect(await sentenceOf(start({ PORT: String(port) }))).toContain(`Port ${port} on 127.0.0.1 is in use.`);
+    const sentence = await sentenceOf(start({ [setting]: String(port) }));
+    expect(sentence).toContain(`Port ${port} on 127.0.0.1 is in use.`);
+    expect(sentence).toContain(`as with ${setting}=`);
     expect(await readdir(dataFolder)).toEqual([]);
   });
 

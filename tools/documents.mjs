@@ -10,6 +10,7 @@ import { isMain, Refusal, runScript, workspaceRoot } from './workspace.mjs';
 const documents = [
   { path: 'docs/errors.md', module: 'libs/protocol/dist/refusal/error-document.js', write: 'documentErrors' },
   { path: 'docs/events.md', module: 'libs/events/dist/event-document.js', write: 'documentEvents' },
+  { path: 'docs/metrics.md', module: 'libs/telemetry/dist/metrics/metric-document.js', write: 'documentMetrics' },
   { path: 'docs/configuration.md', module: 'apps/standalone/dist/configuration-document.js', write: 'documentConfiguration' },
   { path: 'docs/services.md', module: 'tools/service-document.mjs', write: 'documentServices' },
 ];

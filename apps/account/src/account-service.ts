@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { ACCOUNT_SCHEMA, AccountFeature, AccountModule, ChangePublication, LedgerFence, LedgerService, PostedCursors, accountInternal } from '@tokone/account';
+import { ACCOUNT_SCHEMA, AccountFeature, AccountModule, ChangePublication, LedgerFence, LedgerService, MeasuredFence, PostedCursors, accountInternal, countedAlarms } from '@tokone/account';
 import type { RaiseAlarm } from '@tokone/account';
 import { HttpChargeStatements, HttpOutbox } from '@tokone/billing-client';
 import { InternalClient } from '@tokone/http';
 import { CarefulProducer, KafkaChangePublisher, KafkaChargeLog, KafkaConnection, Watermarks } from '@tokone/messaging';
 import { openDatabase, openPool } from '@tokone/persistence';
 import { Uuid7Source } from '@tokone/protocol';
-import { HealthChecks, HealthModule, ServiceListeners, databaseCheck, internalAddress, internalModule, logAlarm, managementAddress } from '@tokone/service';
+import { HealthChecks, HealthModule, MetricsModule, ServiceListeners, databaseCheck, internalAddress, internalModule, logAlarm, managementAddress } from '@tokone/service';
 import type { RunningService, ServiceWorld } from '@tokone/service';
+import { RegistryAccountMetrics, showLag } from '@tokone/telemetry';
 import { openSharedAdmission, startOpenings } from './shared-admission.js';
 import type { AccountSettings } from './settings.js';
 
@@ -24,33 +25,39 @@ export async function startAccount(settings: AccountSettings, world: ServiceWorl
   const monotonicNow = (): number => performance.now();
   const billing = parts.add('billing client', new InternalClient({ baseUrls: settings.TOKONE_BILLING_URLS, secret: settings.TOKONE_INTERNAL_SECRET, now: monotonicNow }), (client) => client.close());
   const admission = await openSharedAdmission(settings, world);
-  const charges = new KafkaChargeLog({ connection, cursors: new PostedCursors(pool), random: Math.random, onTrouble: ({ cause, ...trouble }) => logger.error({ ...trouble, cause: String(cause) }, 'charges could not be posted; it is tried again') });
+  const onTrouble = ({ cause, ...trouble }: { cause: unknown }): void => {
+    logger.error({ ...trouble, cause: String(cause) }, 'charges could not be posted; it is tried again');
+    feature.metrics.alarm('posting_failed');
+  };
+  const charges = new KafkaChargeLog({ connection, cursors: new PostedCursors(pool), random: Math.random, onTrouble });
   const ledger = new LedgerService({ feature, charges, admission: admission.posts, view: admission.view });
   await ledger.start();
   parts.add('ledger', ledger, (opened) => opened.stop());
   publishChanges(feature, connection, { parts, raiseAlarm });
   const watermarks = parts.add('watermarks', new Watermarks(connection), (opened) => opened.close());
-  const fence = new LedgerFence({ watermarks, outbox: new HttpOutbox(billing), now: monotonicNow });
+  showLag(world.metrics, 'acct_lag_records', () => watermarks.lag('account', 'charge.rated'));
+  const fence = new MeasuredFence(new LedgerFence({ watermarks, outbox: new HttpOutbox(billing), now: monotonicNow }), feature.metrics);
   const { openings, gateways } = startOpenings(settings, { world, feature, ledger, admission, fence });
   const listeners = new ServiceListeners(parts);
   const statements = new HttpChargeStatements(billing);
   const management = await listeners.open({
     name: 'management listener',
     address: managementAddress(settings),
-    modules: [AccountModule.with({ feature, ledger, operatorToken: settings.TOKONE_OPERATOR_TOKEN, explainCharge: (id) => statements.explain(id) }), HealthModule.with(new HealthChecks([databaseCheck(pool, 'account')], () => ({ redis: admission.connected() ? 'connected' : 'not connected' })))],
+    modules: [AccountModule.with({ feature, ledger, operatorToken: settings.TOKONE_OPERATOR_TOKEN, explainCharge: (id) => statements.explain(id) }), HealthModule.with(new HealthChecks([databaseCheck(pool, 'account')], () => ({ redis: admission.connected() ? 'connected' : 'not connected' }))), MetricsModule.with(world.metrics)],
   });
   const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...accountInternal({ feature, gateways, openings }) })];
   const internal = await listeners.open({ name: 'internal listener', address: internalAddress(settings), modules });
   return { address: `internal ${internal.url}, management ${management.url}` };
 }
 
-async function openFeature(settings: AccountSettings, { parts, logger, now }: ServiceWorld): Promise<AccountFeature> {
+async function openFeature(settings: AccountSettings, { parts, logger, metrics, now }: ServiceWorld): Promise<AccountFeature> {
   const connections = { url: settings.DATABASE_URL, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
   const database = parts.add('account tables', await openDatabase({ ...connections, ...ACCOUNT_SCHEMA, poolSize: 4, applicationName: 'tokone account' }), (opened) => opened.destroy());
   const pool = parts.add('account connections', openPool({ ...connections, poolSize: 8, applicationName: 'tokone ledger' }), (opened) => opened.end());
-  const raiseAlarm: RaiseAlarm = (alarm) => logAlarm(logger, alarm);
+  const accountMetrics = new RegistryAccountMetrics(metrics);
+  const raiseAlarm = countedAlarms((alarm) => logAlarm(logger, alarm), accountMetrics);
   const { TOKONE_KEY_PEPPER: pepper, TOKONE_SEALING_KEY: sealingKey, TOKONE_KEY_PREFIX: keyPrefix } = settings;
-  return new AccountFeature({ database, pool, pepper, sealingKey, keyPrefix, ids: new Uuid7Source(now), raiseAlarm });
+  return new AccountFeature({ database, pool, pepper, sealingKey, keyPrefix, ids: new Uuid7Source(now), raiseAlarm, metrics: accountMetrics });
 }
 
 /** Readers of keys, groups and upstreams hear of changes at once. */

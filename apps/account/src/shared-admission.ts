@@ -42,7 +42,7 @@ export interface OpeningsInput {
   feature: AccountFeature;
   ledger: LedgerService;
   admission: SharedAdmission;
-  fence: LedgerFence;
+  fence: Pick<LedgerFence, 'pass'>;
 }
 
 /** The way of cold accounts to open ones, and the sweeper of what gateways left behind. */

@@ -4,5 +4,5 @@ import { startBilling } from './billing-service.js';
 import { SETTINGS } from './settings.js';
 
 const { argv, env: environment, stdin, stdout, stderr } = process;
-const definition = { name: 'billing', about: 'Rates usage and publishes charges.', settings: SETTINGS, start: startBilling };
+const definition = { name: 'billing', about: 'Rates usage and publishes charges.', settings: SETTINGS, metrics: () => ['billing'] as const, start: startBilling };
 process.exit(await runService(definition, { argv: argv.slice(2), environment, stdin, stdout, stderr, now: Date.now }));

@@ -8,9 +8,11 @@ import { InternalClient, UndiciUpstreamClient } from '@tokone/http';
 import { KafkaChangeFeed, KafkaConnection } from '@tokone/messaging';
 import { StartupError } from '@tokone/persistence';
 import { Uuid7Source } from '@tokone/protocol';
-import { ServiceListeners, internalAddress, internalModule, managementAddress } from '@tokone/service';
+import { MetricsModule, ServiceListeners, internalAddress, internalModule, managementAddress } from '@tokone/service';
 import type { RunningService, ServiceWorld } from '@tokone/service';
 import type { Spool } from '@tokone/spool';
+import { RegistryGatewayMetrics } from '@tokone/telemetry';
+import type { GatewayMetrics, MetricService } from '@tokone/telemetry';
 import { openAdapters } from './adapters.js';
 import { openAdmission } from './admission.js';
 import type { OpenedAdmission } from './admission.js';
@@ -29,6 +31,7 @@ const PRICES_RETRY_MS = 250;
 /** One gateway with what it is made of. */
 interface OpenedGateway {
   gateway: Gateway;
+  gatewayMetrics: GatewayMetrics;
   admission: OpenedAdmission;
   spool: Spool;
   account: InternalClient;
@@ -37,19 +40,25 @@ interface OpenedGateway {
   instanceId: string;
 }
 
+/** Adapters that it hosts are measured with it. */
+export function measuredServices({ TOKONE_ADAPTERS }: Pick<GatewaySettings, 'TOKONE_ADAPTERS'>): readonly MetricService[] {
+  return TOKONE_ADAPTERS === 'remote' ? ['gateway'] : ['gateway', 'adapter'];
+}
+
 /** The gateway as a service of its own. @throws StartupError with a sentence for the operator. */
 export async function startGateway(settings: GatewaySettings, world: ServiceWorld): Promise<RunningService> {
   const { logger, parts } = world;
   const announcedUrl = readAnnouncedUrl(settings);
   const opened = await openGateway(settings, world);
-  const { gateway, admission, spool, account, kafka, instanceId } = opened;
+  const { gateway, gatewayMetrics, admission, spool, account, kafka, instanceId } = opened;
   const listeners = new ServiceListeners(parts);
-  const management = await listeners.open({ name: 'management listener', address: managementAddress(settings), modules: [GatewayStatusModule.with(gateway, () => admission.driver.outstanding())] });
+  const management = await listeners.open({ name: 'management listener', address: managementAddress(settings), modules: [GatewayStatusModule.with(gateway, () => admission.driver.outstanding()), MetricsModule.with(world.metrics)] });
+  gateway.measure(() => admission.driver.outstanding());
   const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...admission.internal })];
   const internal = await listeners.open({ name: 'internal listener', address: internalAddress(settings), modules });
   const identity = { gatewayId: spool.id, instanceId, url: announcedUrl ?? internal.url };
   const cursorPath = join(settings.TOKONE_SPOOL_DIR, 'shipped');
-  const { replaced } = await passStart({ gateway, admission, spool, account, kafka, identity, cursorPath }, world);
+  const { replaced } = await passStart({ gateway, gatewayMetrics, admission, spool, account, kafka, identity, cursorPath }, world);
   await followChanges(opened, world);
   const publicApi = await listeners.open({
     name: 'public listener',
@@ -66,24 +75,25 @@ export async function startGateway(settings: GatewaySettings, world: ServiceWorl
 /** Everything that a gateway needs, with its drivers; nothing is served yet. */
 async function openGateway(settings: GatewaySettings, world: ServiceWorld): Promise<OpenedGateway> {
   const { logger, parts, now } = world;
+  const gatewayMetrics = new RegistryGatewayMetrics(world.metrics);
   const monotonicNow = (): number => performance.now();
   const secret = settings.TOKONE_INTERNAL_SECRET;
   const account = parts.add('account client', new InternalClient({ baseUrls: settings.TOKONE_ACCOUNT_URLS, secret, now: monotonicNow }), (client) => client.close());
   const billing = parts.add('billing client', new InternalClient({ baseUrls: settings.TOKONE_BILLING_URLS, secret, now: monotonicNow }), (client) => client.close());
   const client = parts.add('adapter connections', new UndiciUpstreamClient({ connectionsPerOrigin: CONNECTIONS_PER_ORIGIN, connectTimeoutMs: CONNECT_TIMEOUT_MS }), (pools) => pools.close());
-  const upstreams = openAdapters(settings, { client, account, now: monotonicNow });
-  const spool = parts.add('spool', await takeSpool(settings, world), (log) => log.close());
-  await watchSpoolIdentity(spool, settings.TOKONE_SPOOL_DIR, logger);
+  const upstreams = openAdapters(settings, { client, account, now: monotonicNow, metrics: world.metrics });
+  const spool = parts.add('spool', await takeSpool(settings, { ...world, gatewayMetrics }), (log) => log.close());
+  await watchSpoolIdentity(spool, settings.TOKONE_SPOOL_DIR, { logger, metrics: gatewayMetrics });
   const prices = parts.add('price book', new HttpPriceBook({ client: billing, log: logger }), (book) => book.stop());
   await parts.whileWanted(loadPrices(prices));
   const balances = new HttpBalances(account);
   const admission = await openAdmission(settings, { ...world, gatewayId: spool.id });
   const ports = { accounts: new HttpAccountDirectory(account), balances, admission: admission.driver, prices, usage: new HttpUsageQuery(billing), adapters: upstreams.adapters, spool, ids: new Uuid7Source(now), logger, now, monotonicNow };
   const limits = { bodyBytes: settings.TOKONE_BODY_LIMIT_BYTES, referenceTokens: settings.TOKONE_REFERENCE_TOKENS, stallTimeoutMs: settings.TOKONE_STALL_SECONDS * 1000 };
-  const gateway = parts.add('gateway', new Gateway(ports, { pepper: settings.TOKONE_KEY_PEPPER, limits }), (running) => running.close());
+  const gateway = parts.add('gateway', new Gateway(ports, { pepper: settings.TOKONE_KEY_PEPPER, limits, metrics: gatewayMetrics }), (running) => running.close());
   const instanceId = randomUUID();
   const kafka = new KafkaConnection({ brokers: settings.KAFKA_BROKERS, clientId: `tokone-gateway-${instanceId}`, topicPrefix: settings.TOKONE_KAFKA_TOPIC_PREFIX, logger, now });
-  return { gateway, admission, spool, account, upstreams, kafka, instanceId };
+  return { gateway, gatewayMetrics, admission, spool, account, upstreams, kafka, instanceId };
 }
 
 async function loadPrices(prices: HttpPriceBook): Promise<void> {

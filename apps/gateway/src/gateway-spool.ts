@@ -4,6 +4,8 @@ import type { Settings } from '@tokone/http';
 import { StartupError } from '@tokone/persistence';
 import type { ServiceWorld } from '@tokone/service';
 import { Spool, SpoolError } from '@tokone/spool';
+import { noGatewayMetrics } from '@tokone/telemetry';
+import type { GatewayMetrics } from '@tokone/telemetry';
 import type { SETTINGS } from './settings.js';
 
 type SpoolSettings = Pick<Settings<typeof SETTINGS>, 'TOKONE_SPOOL_DIR' | 'TOKONE_SPOOL_STRICT' | 'TOKONE_SPOOL_LIMIT_BYTES'>;
@@ -16,7 +18,7 @@ const RETRY_MS = 250;
  * The spool of this gateway, opened and locked. A gateway that a killed supervisor left behind lets its running answers
  * end and holds the spool until then, so it is waited for. @throws StartupError when it is held for longer.
  */
-export async function takeSpool(settings: SpoolSettings, world: Pick<ServiceWorld, 'logger' | 'now' | 'stop'>): Promise<Spool> {
+export async function takeSpool(settings: SpoolSettings, world: Pick<ServiceWorld, 'logger' | 'now' | 'stop'> & { gatewayMetrics?: GatewayMetrics }): Promise<Spool> {
   const { logger, stop } = world;
   const deadline = AbortSignal.timeout(LONGEST_PREDECESSOR_MS);
   for (let attempt = 0; ; attempt++) {
@@ -32,12 +34,16 @@ export async function takeSpool(settings: SpoolSettings, world: Pick<ServiceWorl
   }
 }
 
-function openSpool(settings: SpoolSettings, { logger, now }: Pick<ServiceWorld, 'logger' | 'now'>): Promise<Spool> {
+function openSpool(settings: SpoolSettings, { logger, now, gatewayMetrics = noGatewayMetrics }: Pick<ServiceWorld, 'logger' | 'now'> & { gatewayMetrics?: GatewayMetrics }): Promise<Spool> {
   return Spool.open({
     folder: join(settings.TOKONE_SPOOL_DIR, 'spool'),
     now,
     strict: settings.TOKONE_SPOOL_STRICT === 'yes',
     highWaterBytes: settings.TOKONE_SPOOL_LIMIT_BYTES,
-    onAlarm: (alarm) => logger.error({ ...alarm }, 'alarm: spool'),
+    meter: gatewayMetrics.spool,
+    onAlarm: (alarm) => {
+      logger.error({ ...alarm }, 'alarm: spool');
+      gatewayMetrics.alarm(alarm.kind);
+    },
   });
 }

@@ -7,10 +7,12 @@ import type { KafkaConnection } from '@tokone/messaging';
 import { StartupError } from '@tokone/persistence';
 import type { ServiceWorld } from '@tokone/service';
 import type { Spool } from '@tokone/spool';
+import type { GatewayMetrics } from '@tokone/telemetry';
 import type { OpenedAdmission } from './admission.js';
 
 export interface PassageInput {
   gateway: Gateway;
+  gatewayMetrics: GatewayMetrics;
   admission: OpenedAdmission;
   spool: Spool;
   account: InternalClient;
@@ -29,7 +31,7 @@ const LAST_SHIPMENT_MS = 10_000;
  * crash left open. That is told as held before anything else, so that no account is opened without it.
  * @throws StartupError
  */
-export async function passStart({ gateway, admission, spool, account, kafka, identity, cursorPath }: PassageInput, { parts, logger, stop }: ServiceWorld): Promise<{ replaced: Promise<string> }> {
+export async function passStart({ gateway, gatewayMetrics, admission, spool, account, kafka, identity, cursorPath }: PassageInput, { parts, logger, stop }: ServiceWorld): Promise<{ replaced: Promise<string> }> {
   const waitFor = (what: string): void => void (gateway.startWaitsFor = what);
   let tell: (reason: string) => void = () => undefined;
   const replaced = new Promise<string>((resolve) => (tell = resolve));
@@ -40,7 +42,10 @@ export async function passStart({ gateway, admission, spool, account, kafka, ide
   gateway.adoptOrphans();
   waitFor('Kafka');
   const producer = new CarefulProducer(kafka, { onUnconfirmed: (unconfirmed) => logger.warn({ ...unconfirmed }, 'Kafka acknowledged records that it had not stored; they are sent again') });
-  const onTrouble = ({ cause, ...trouble }: { cause: unknown }): void => logger.error({ ...trouble, cause: String(cause) }, 'usage could not be shipped; it stays in the spool and is tried again');
+  const onTrouble = ({ cause, ...trouble }: { cause: unknown }): void => {
+    logger.error({ ...trouble, cause: String(cause) }, 'usage could not be shipped; it stays in the spool and is tried again');
+    gatewayMetrics.alarm('shipping_failed');
+  };
   const shipper = await UsageShipper.start({ spool, connection: kafka, producer, cursorPath, random: Math.random, onTrouble });
   parts.add('shipper', shipper, async (opened) => {
     await opened.caughtUp(LAST_SHIPMENT_MS).catch(() => logger.warn({}, 'not everything that the spool holds could be shipped; the next start does it'));

@@ -19,6 +19,7 @@ export async function layFoundation(settings: StandaloneSettings, { logger, part
   const dataFolder = settings.TOKONE_DATA_DIR;
   const lock = parts.add('lock', await lockFolder(dataFolder), (held) => held.release());
   await checkAddress({ host: settings.HOST, port: settings.PORT });
+  await checkAddress({ host: '127.0.0.1', port: settings.MANAGEMENT_PORT, settings: { host: 'HOST', port: 'MANAGEMENT_PORT' } });
   const secrets = await readSecrets(dataFolder);
   const [database, simulator] = await bothOrThrow([
     startEmbeddedPostgres({ dataFolder, lock }).then((server) => parts.add('PostgreSQL', server, () => server.stop())),

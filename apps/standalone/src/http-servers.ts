@@ -10,8 +10,9 @@ import { AccountModule, ManagementErrorFilter } from '@tokone/account';
 import type { AccountModuleOptions } from '@tokone/account';
 import { GatewayModule, GatewayStatusModule } from '@tokone/gateway';
 import type { Gateway } from '@tokone/gateway';
-import { listen, urlOf, writePrivateFile } from '@tokone/service';
+import { MetricsModule, closeListener, listen, urlOf, writePrivateFile } from '@tokone/service';
 import type { OpenedParts } from '@tokone/service';
+import type { MetricRegistry } from '@tokone/telemetry';
 
 @Module({})
 class ManagementRoot {}
@@ -19,22 +20,33 @@ class ManagementRoot {}
 @Module({})
 class PublicRoot {}
 
+/** The operator's token goes over it in the clear. */
+const MANAGEMENT_HOST = '127.0.0.1';
+
 export interface ManagementOptions extends AccountModuleOptions {
   dataFolder: string;
   parts: OpenedParts;
   gateway: Gateway;
+  metrics: MetricRegistry;
+  /** 0: a free one. */
+  port: number;
   holds: () => { held: number; settled: number; heldNanoUsd: bigint };
 }
 
-/** The management API: on loopback, on a free port, for the operator's command line, which finds it by operator.json. */
-export async function startManagement({ dataFolder, parts, gateway, holds, ...options }: ManagementOptions): Promise<void> {
-  const imports = [AccountModule.with(options), GatewayStatusModule.with(gateway, holds)];
-  const app = await createApp({ module: ManagementRoot, imports }, new FastifyAdapter({ logger: false }));
+/** Management API, health and metrics: on loopback, for the operator's command line, which finds it by operator.json, and for Prometheus. */
+export async function startManagement({ dataFolder, parts, gateway, metrics, port, holds, ...options }: ManagementOptions): Promise<void> {
+  const imports = [AccountModule.with(options), GatewayStatusModule.with(gateway, holds), MetricsModule.with(metrics)];
+  const adapter = new FastifyAdapter({ logger: false });
+  const app = await createApp({ module: ManagementRoot, imports }, adapter);
   app.useGlobalFilters(app.get(ManagementErrorFilter, { strict: false }));
-  parts.add('management API', app, (opened) => opened.close());
-  await app.listen(0, '127.0.0.1');
+  await app.init();
+  await adapter.getInstance().ready();
+  const address = { host: MANAGEMENT_HOST, port, settings: { host: 'MANAGEMENT_HOST', port: 'MANAGEMENT_PORT' } };
+  const server = app.getHttpServer() as Server;
+  const takenPort = await listen(server, address);
+  parts.add('management API', app, (opened) => closeListener(opened, server));
   const notePath = join(dataFolder, 'operator.json');
-  const note = { url: await app.getUrl(), token: options.operatorToken };
+  const note = { url: urlOf(MANAGEMENT_HOST, takenPort), token: options.operatorToken };
   await writePrivateFile(notePath, `${JSON.stringify(note)}\n`);
   // A note that stays would send the operator's token to whoever takes the port next.
   parts.add('operator.json', notePath, (path) => rm(path, { force: true }));
@@ -60,16 +72,7 @@ export async function startPublicApi({ gateway, host, port, drainMs, parts }: Pu
   if (!server) throw new Error('the framework made no server');
   const listening = server;
   const takenPort = await listen(listening, { host, port });
-  parts.add('public API', app, async () => {
-    const closed = new Promise((resolve) => listening.close(resolve));
-    listening.closeIdleConnections();
-    await gateway.drain(drainMs);
-    listening.closeIdleConnections();
-    const timer = setTimeout(() => listening.closeAllConnections(), 2_000);
-    await closed;
-    clearTimeout(timer);
-    await app.close();
-  });
+  parts.add('public API', app, (opened) => closeListener(opened, listening, () => gateway.drain(drainMs)));
   return { baseUrl: urlOf(host, takenPort) };
 }
 

@@ -33,6 +33,7 @@ const pricesFile: Setting<PriceSeed | undefined> = {
 export const SETTINGS = {
   HOST: text('Address to listen on. 0.0.0.0 serves other machines too.', '127.0.0.1'),
   PORT: integer('Port to listen on; 0 takes a free one.', 8080, { min: 0, max: 65_535 }),
+  MANAGEMENT_PORT: integer('Port on 127.0.0.1 for operators: management API, health and metrics; 0 takes a free one. operator.json in the data folder has the address.', 0, { min: 0, max: 65_535 }),
   TOKONE_DATA_DIR: folder('Folder of everything that TokOne keeps: database, spool, secrets, quickstart.env. Unset: .tokone in the repository.', STANDARD_DATA_FOLDER),
   TOKONE_KEY_PREFIX: keyPrefix,
   ...UPSTREAM_SETTINGS,

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ACCOUNT_SCHEMA, AccountFeature, LedgerService } from '@tokone/account';
+import { ACCOUNT_SCHEMA, AccountFeature, LedgerService, countedAlarms } from '@tokone/account';
 import { ProviderAdapter } from '@tokone/adapter-kit';
 import { MemoryAdmission } from '@tokone/admission';
 import { anthropicProvider } from '@tokone/anthropic-provider';
@@ -17,7 +17,9 @@ import { Uuid7Source } from '@tokone/protocol';
 import { upstreamTargets, writeQuickstartEnv } from '@tokone/quickstart';
 import type { QuickstartKeys, UpstreamTarget } from '@tokone/quickstart';
 import { Spool } from '@tokone/spool';
-import type { Logger } from '@tokone/telemetry';
+import type { SpoolAlarm } from '@tokone/spool';
+import { METRIC_SERVICES, RegistryAccountMetrics, RegistryBillingMetrics, RegistryGatewayMetrics, RegistryUpstreamMetrics, ServiceMetrics, showLag } from '@tokone/telemetry';
+import type { GatewayMetrics, Logger } from '@tokone/telemetry';
 import { layFoundation } from './foundation.js';
 import { startManagement, startPublicApi } from './http-servers.js';
 import { OpenedParts, logAlarm, writePrivateFile } from '@tokone/service';
@@ -78,16 +80,19 @@ async function start(settings: StandaloneSettings, { logger, parts, databaseLost
   /** For durations: a correction of the wall clock must not make anything older or younger. */
   const monotonicNow = () => performance.now();
   const ids = new Uuid7Source(now);
+  const metrics = parts.add('metrics', new ServiceMetrics(METRIC_SERVICES), (opened) => opened.close());
+  const gatewayMetrics = new RegistryGatewayMetrics(metrics);
+  const billingMetrics = new RegistryBillingMetrics(metrics);
   const { secrets, database, simulator } = await layFoundation(settings, { logger, parts });
   void database.exited.then(() => databaseLost.abort(new StartupError(`PostgreSQL ended by itself: ${join(dataFolder, 'postgres.log')} says why. Start TokOne again.`)));
-  const billing = parts.add('billing', await openBilling({ databaseUrl: database.url, log: logger, now, operatorPrices: settings.TOKONE_PRICES_FILE }), (opened) => opened.stop());
-  const feature = await openAccounts({ databaseUrl: database.url, settings, secrets, parts, logger, ids });
+  const billing = parts.add('billing', await openBilling({ databaseUrl: database.url, log: logger, metrics: billingMetrics, now, operatorPrices: settings.TOKONE_PRICES_FILE }), (opened) => opened.stop());
+  const feature = await openAccounts({ databaseUrl: database.url, settings, secrets, parts, logger, metrics, ids });
   const targets = upstreamTargets(settings, simulator.url);
   const quickstart = await ensureQuickstart(feature, dataFolder, targets);
   const admission = new MemoryAdmission({ balances: feature.balances, now: monotonicNow });
   const ledger = new LedgerService({ feature, admission, view: { unposted: () => admission.unposted(2_000) }, charges: billing.chargeLog });
-  const spool = parts.add('spool', await openSpool(dataFolder, { settings, logger, now }), (opened) => opened.close());
-  await watchSpoolIdentity(spool, dataFolder, logger);
+  const spool = parts.add('spool', await openSpool(dataFolder, { settings, logger, metrics: gatewayMetrics, now }), (opened) => opened.close());
+  await watchSpoolIdentity(spool, dataFolder, { logger, metrics: gatewayMetrics });
   const client = parts.add('upstream connections', new UndiciUpstreamClient({ connectionsPerOrigin: 16_384, connectTimeoutMs: 5_000 }), (opened) => opened.close());
   const silenceMs = settings.TOKONE_UPSTREAM_SILENCE_SECONDS * 1000;
   const adapterOptions = { upstreams: feature.upstreams, client, now: monotonicNow, answerTimeoutMs: 600_000, streamTimeoutMs: silenceMs, idleTimeoutMs: silenceMs };
@@ -97,7 +102,7 @@ async function start(settings: StandaloneSettings, { logger, parts, databaseLost
     admission,
     prices: billing.priceBook,
     usage: billing.usageQuery,
-    adapters: new Map([openaiProvider, anthropicProvider, geminiProvider].map((provider) => [provider.platform, new ProviderAdapter({ ...adapterOptions, provider })])),
+    adapters: new Map([openaiProvider, anthropicProvider, geminiProvider].map((provider) => [provider.platform, new ProviderAdapter({ ...adapterOptions, metrics: new RegistryUpstreamMetrics(metrics, provider.platform), provider })])),
     spool,
     ids,
     logger,
@@ -105,12 +110,18 @@ async function start(settings: StandaloneSettings, { logger, parts, databaseLost
     monotonicNow,
   };
   const limits = { bodyBytes: settings.TOKONE_BODY_LIMIT_BYTES, referenceTokens: settings.TOKONE_REFERENCE_TOKENS, stallTimeoutMs: settings.TOKONE_STALL_SECONDS * 1000 };
-  const gateway = parts.add('gateway', new Gateway(ports, { pepper: secrets.pepper, limits }), (opened) => opened.close());
+  const gateway = parts.add('gateway', new Gateway(ports, { pepper: secrets.pepper, limits, metrics: gatewayMetrics }), (opened) => opened.close());
+  gateway.measure(() => admission.outstanding());
+  showLag(metrics, 'bill_lag_records', () => Promise.resolve(new Map([['spool', spool.unacknowledged.records]])));
   gateway.adoptOrphans();
   await parts.whileWanted(gateway.recover());
   await ledger.start();
   parts.add('ledger', ledger, () => ledger.stop());
-  const rating = await billing.startRating(new SpoolEventLog(spool, { random: Math.random, onTrouble: (trouble) => logger.error({ ...trouble, cause: String(trouble.cause) }, 'usage could not be rated; it is tried again') }));
+  const onTrouble = ({ cause, ...trouble }: { cause: unknown }): void => {
+    logger.error({ ...trouble, cause: String(cause) }, 'usage could not be rated; it is tried again');
+    billingMetrics.alarm('rating_failed');
+  };
+  const rating = await billing.startRating(new SpoolEventLog(spool, { random: Math.random, onTrouble }));
   parts.add('rating', rating, () => rating.stop());
   await parts.whileWanted(rating.caughtUp(CATCH_UP_DEADLINE_MS));
   await parts.whileWanted(ledger.caughtUp(CATCH_UP_DEADLINE_MS));
@@ -118,7 +129,7 @@ async function start(settings: StandaloneSettings, { logger, parts, databaseLost
     const statement = await billing.chargeStatements.explainCharge(id);
     return statement && writeChargeStatement(statement);
   };
-  await startManagement({ feature, ledger, operatorToken: secrets.operatorToken, explainCharge, dataFolder, parts, gateway, holds: () => admission.outstanding() });
+  await startManagement({ metrics, port: settings.MANAGEMENT_PORT, feature, ledger, operatorToken: secrets.operatorToken, explainCharge, dataFolder, parts, gateway, holds: () => admission.outstanding() });
   const publicApi = await startPublicApi({ gateway, host: settings.HOST, port: settings.PORT, drainMs: settings.TOKONE_DRAIN_SECONDS * 1000, parts });
   await gateway.open();
   const env = { baseUrl: publicApi.baseUrl, keys: quickstart.keys, simulatorUrl: simulator.url, databaseUrl: database.url };
@@ -138,19 +149,26 @@ interface AccountParts {
   secrets: { pepper: Buffer; sealingKey: Buffer };
   parts: OpenedParts;
   logger: Logger;
+  metrics: ServiceMetrics;
   ids: Uuid7Source;
 }
 
-async function openAccounts({ databaseUrl: url, settings, secrets, parts, logger, ids }: AccountParts): Promise<AccountFeature> {
+async function openAccounts({ databaseUrl: url, settings, secrets, parts, logger, metrics, ids }: AccountParts): Promise<AccountFeature> {
   const statementTimeoutMs = ACCOUNT_STATEMENT_TIMEOUT_MS;
   const database = parts.add('account tables', await openDatabase({ url, ...ACCOUNT_SCHEMA, poolSize: 4, statementTimeoutMs, applicationName: 'tokone account' }), (opened) => opened.destroy());
   await runMigrations(database);
   const pool = parts.add('account connections', openPool({ url, poolSize: 8, statementTimeoutMs, applicationName: 'tokone ledger' }), (opened) => opened.end());
-  return new AccountFeature({ database, pool, ...secrets, keyPrefix: settings.TOKONE_KEY_PREFIX, ids, raiseAlarm: (alarm) => logAlarm(logger, alarm) });
+  const accountMetrics = new RegistryAccountMetrics(metrics);
+  const raiseAlarm = countedAlarms((alarm) => logAlarm(logger, alarm), accountMetrics);
+  return new AccountFeature({ database, pool, ...secrets, keyPrefix: settings.TOKONE_KEY_PREFIX, ids, raiseAlarm, metrics: accountMetrics });
 }
 
-async function openSpool(dataFolder: string, { settings, logger, now }: { settings: StandaloneSettings; logger: Logger; now: () => number }): Promise<Spool> {
+async function openSpool(dataFolder: string, { settings, logger, metrics, now }: { settings: StandaloneSettings; logger: Logger; metrics: GatewayMetrics; now: () => number }): Promise<Spool> {
   const folder = join(dataFolder, 'spool');
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  return Spool.open({ folder, now, strict: settings.TOKONE_SPOOL_STRICT === 'yes', onAlarm: (alarm) => logger.error({ ...alarm }, 'alarm: spool') });
+  const onAlarm = (alarm: SpoolAlarm): void => {
+    logger.error({ ...alarm }, 'alarm: spool');
+    metrics.alarm(alarm.kind);
+  };
+  return Spool.open({ folder, now, strict: settings.TOKONE_SPOOL_STRICT === 'yes', meter: metrics.spool, onAlarm });
 }

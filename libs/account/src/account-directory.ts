@@ -2,6 +2,8 @@ import { timingSafeEqual } from 'node:crypto';
 import type { AccountDirectory, GroupRecord, KeyRecord } from '@tokone/account-client';
 import type { Pool } from '@tokone/persistence';
 import type { Platform } from '@tokone/protocol';
+import { noAccountMetrics } from '@tokone/telemetry';
+import type { AccountMetrics } from '@tokone/telemetry';
 
 interface KeyRow {
   key_id: string;
@@ -18,9 +20,31 @@ interface KeyRow {
 
 /** Keys and groups from account's own tables. Every answer is one fresh read; the pool's deadline bounds it. */
 export class LocalAccountDirectory implements AccountDirectory {
-  constructor(private readonly pool: Pool) {}
+  constructor(
+    private readonly pool: Pool,
+    private readonly metrics: Pick<AccountMetrics, 'keyLookup'> = noAccountMetrics,
+  ) {}
 
   async findKey(digest: Buffer): Promise<KeyRecord | undefined> {
+    try {
+      const found = await this.readKey(digest);
+      this.metrics.keyLookup(found ? 'found' : 'unknown');
+      return found;
+    } catch (error) {
+      this.metrics.keyLookup('failed');
+      throw error;
+    }
+  }
+
+  async groups(): Promise<readonly GroupRecord[]> {
+    const { rows } = await this.pool.query<{ id: string; name: string; platform: Platform; models: string[] | null }>({
+      name: 'account-groups',
+      text: 'SELECT id, name, platform, models FROM account.groups ORDER BY name',
+    });
+    return rows.map(({ id, name, platform, models }) => ({ groupId: id, name, platform, models: modelSet(models) }));
+  }
+
+  private async readKey(digest: Buffer): Promise<KeyRecord | undefined> {
     const { rows } = await this.pool.query<KeyRow>({ name: 'account-find-key', text: FIND_KEY, values: [digest] });
     const [row] = rows;
     if (row === undefined || digest.length !== row.digest.length || !timingSafeEqual(row.digest, digest)) return undefined;
@@ -35,14 +59,6 @@ export class LocalAccountDirectory implements AccountDirectory {
       status: row.status,
       accountStatus: row.account_status,
     };
-  }
-
-  async groups(): Promise<readonly GroupRecord[]> {
-    const { rows } = await this.pool.query<{ id: string; name: string; platform: Platform; models: string[] | null }>({
-      name: 'account-groups',
-      text: 'SELECT id, name, platform, models FROM account.groups ORDER BY name',
-    });
-    return rows.map(({ id, name, platform, models }) => ({ groupId: id, name, platform, models: modelSet(models) }));
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Pool } from '@tokone/persistence';
 import type { DataSource } from 'typeorm';
 import type { Uuid7Source } from '@tokone/protocol';
+import { noAccountMetrics } from '@tokone/telemetry';
+import type { AccountMetrics } from '@tokone/telemetry';
 import type { RaiseAlarm } from './account-alarm.js';
 import { LocalAccountDirectory } from './account-directory.js';
 import { Accounts } from './accounts.js';
@@ -10,6 +12,7 @@ import { Deployment } from './deployment.js';
 import { Groups } from './groups.js';
 import { KeyIssuer, Keys } from './keys.js';
 import { Transfers } from './transfers.js';
+import { countNegativeWallets } from './negative-wallets.js';
 import { LocalUpstreamDirectory } from './upstream-directory.js';
 
 export interface AccountFeatureParts {
@@ -25,6 +28,8 @@ export interface AccountFeatureParts {
   keyPrefix: string;
   ids: Uuid7Source;
   raiseAlarm: RaiseAlarm;
+  /** Default: nobody counts. */
+  metrics?: AccountMetrics;
 }
 
 /** Everything of accounts that neither needs admission nor the log: may be built, and asked, before they exist. */
@@ -37,12 +42,15 @@ export class AccountFeature {
   readonly groups: Groups;
   readonly transfers: Transfers;
   readonly deployment: Deployment;
+  readonly metrics: AccountMetrics;
 
   constructor(readonly parts: AccountFeatureParts) {
     const { database, pool, pepper, sealingKey, keyPrefix: prefix, ids } = parts;
     const seal = new CredentialSeal(sealingKey);
     const issuer = new KeyIssuer({ pepper, prefix, ids });
-    this.directory = new LocalAccountDirectory(pool);
+    this.metrics = parts.metrics ?? noAccountMetrics;
+    this.metrics.watch({ negativeWallets: () => countNegativeWallets(pool) });
+    this.directory = new LocalAccountDirectory(pool, this.metrics);
     this.upstreams = new LocalUpstreamDirectory(pool, seal);
     this.balances = new LocalBalanceSource(pool);
     this.accounts = new Accounts(database, pool, ids);

@@ -1,5 +1,7 @@
 import type { Admission, AdmissionPosting } from '@tokone/admission';
 import type { Pool } from '@tokone/persistence';
+import { noAccountMetrics } from '@tokone/telemetry';
+import type { AccountMetrics } from '@tokone/telemetry';
 import type { RaiseAlarm } from './account-alarm.js';
 import { pushBalances } from './balance-push.js';
 
@@ -22,6 +24,8 @@ export interface BalanceSweeperParts {
   view: AdmissionView;
   admission: Pick<Admission, 'post'>;
   raiseAlarm: RaiseAlarm;
+  /** Default: nobody counts. */
+  metrics?: Pick<AccountMetrics, 'sweep' | 'repeated'>;
   /** Pause between sweeps. Default 2 s: with the two seconds of the view a lost push is repeated within 5 s. */
   intervalMs?: number;
 }
@@ -68,26 +72,41 @@ export class BalanceSweeper {
 
   /** One comparison of everything that admission waits for, and of the accounts whose push failed. */
   async sweep(): Promise<void> {
+    const { metrics = noAccountMetrics } = this.parts;
+    const startedAtMs = performance.now();
+    try {
+      metrics.repeated(await this.sweepAll());
+      metrics.sweep('done', performance.now() - startedAtMs);
+    } catch (error) {
+      metrics.sweep('failed', performance.now() - startedAtMs);
+      throw error;
+    }
+  }
+
+  /** @returns how many balances admission had to be told. */
+  private async sweepAll(): Promise<number> {
     const missed = [...this.missed];
     this.missed.clear();
     try {
       const unknown = missed.map((accountId) => ({ accountId, seq: NEVER_TOLD, requestIds: [] }));
-      await this.repeat([...unknown, ...(await this.parts.view.unposted())]);
+      return (await this.repeat([...unknown, ...(await this.parts.view.unposted())])).told;
     } catch (error) {
       for (const accountId of missed) this.missed.add(accountId);
       throw error;
     }
   }
 
-  /** Tells admission what the ledger has of these accounts and requests. Returns the requests that are posted. */
-  async repeat(all: readonly UnpostedAccount[]): Promise<Set<string>> {
+  /** Tells admission what the ledger has of these accounts and requests: how many it told, and which requests are posted. */
+  async repeat(all: readonly UnpostedAccount[]): Promise<{ told: number; posted: ReadonlySet<string> }> {
     const posted = new Set<string>();
+    let told = 0;
     for (const accounts of slices(all)) {
       const postings = await this.compare(accounts);
+      told += postings.length;
       for (const { requestIds } of postings) for (const id of requestIds) posted.add(id);
       await pushBalances(this.parts.admission, postings, this.raiseAlarm);
     }
-    return posted;
+    return { told, posted };
   }
 
   private schedule(): void {

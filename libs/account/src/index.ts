@@ -1,5 +1,6 @@
 export { ACCOUNT_SCHEMA } from './account-schema.js';
 export type { AccountAlarm, DeadChargeReason, RaiseAlarm } from './account-alarm.js';
+export { countedAlarms } from './counted-alarms.js';
 export { AccountError } from './account-error.js';
 export type { AccountErrorCode } from './account-error.js';
 export { AccountFeature } from './account-feature.js';
@@ -25,6 +26,7 @@ export { ChangePublication } from './change-publication.js';
 export type { ChangePublicationParts, ChangePublisher } from './change-publication.js';
 export { PostedCursors } from './posted-cursors.js';
 export { LedgerFence } from './ledger-fence.js';
+export { MeasuredFence } from './measured-fence.js';
 export type { FenceAnswer, LedgerFenceParts, LogWatermarks, RatedOutbox } from './ledger-fence.js';
 export { PostgresGatewayRegistry } from './gateway-registry.js';
 export type { HeardGateway } from './gateway-registry.js';

@@ -23,9 +23,9 @@ export class LedgerService {
 
   constructor({ feature, admission, view, charges, sweepIntervalMs }: LedgerServiceParts) {
     const { pool, raiseAlarm } = feature.parts;
-    this.sweeper = new BalanceSweeper({ pool, view, admission, raiseAlarm, ...(sweepIntervalMs !== undefined && { intervalMs: sweepIntervalMs }) });
+    this.sweeper = new BalanceSweeper({ pool, view, admission, raiseAlarm, metrics: feature.metrics, ...(sweepIntervalMs !== undefined && { intervalMs: sweepIntervalMs }) });
     this.topUps = new TopUps(pool, admission, this.sweeper.raiseAlarm);
-    this.consumer = new ChargeConsumer(charges, new ChargePosting(pool, raiseAlarm), admission, this.sweeper.raiseAlarm);
+    this.consumer = new ChargeConsumer(charges, new ChargePosting(pool, raiseAlarm, feature.metrics), admission, this.sweeper.raiseAlarm);
   }
 
   async start(): Promise<void> {

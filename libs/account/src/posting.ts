@@ -1,5 +1,7 @@
 import type { RatedCharge } from '@tokone/events';
 import type { Pool } from '@tokone/persistence';
+import { noAccountMetrics } from '@tokone/telemetry';
+import type { AccountMetrics } from '@tokone/telemetry';
 import type { DeadChargeReason, RaiseAlarm } from './account-alarm.js';
 import { chargeHash, isPostable, shardOf } from './ledger.js';
 import { POSTING_STATEMENT } from './posting-statement.js';
@@ -44,6 +46,7 @@ export class ChargePosting {
   constructor(
     private readonly pool: Pool,
     private readonly raiseAlarm: RaiseAlarm,
+    private readonly metrics: AccountMetrics = noAccountMetrics,
   ) {}
 
   /**
@@ -51,10 +54,15 @@ export class ChargePosting {
    * that cannot be posted is kept in `dead_charges` and does not hold up the others.
    */
   async post(charges: readonly RatedCharge[]): Promise<PostingResult> {
+    const startedAtMs = performance.now();
     const accounts = new Map<string, PostedAccount>();
     let newCharges = 0;
-    for (let start = 0; start < charges.length; start += LARGEST_STATEMENT) {
-      newCharges += await this.postSlice(charges.slice(start, start + LARGEST_STATEMENT), accounts);
+    try {
+      for (let start = 0; start < charges.length; start += LARGEST_STATEMENT) {
+        newCharges += await this.postSlice(charges.slice(start, start + LARGEST_STATEMENT), accounts);
+      }
+    } finally {
+      this.metrics.posting(performance.now() - startedAtMs);
     }
     return { accounts: [...accounts.values()], newCharges };
   }
@@ -74,16 +82,20 @@ export class ChargePosting {
         unknown.push(charge);
         continue;
       }
-      if (!row.new) repeated.push(charge);
+      if (row.new) this.metrics.charged(row.debit ?? 0n, charge.ratedNanoUsd - (row.debit ?? 0n));
+      else repeated.push(charge);
       this.checkLastWall(charge, row.debit);
       const account = accountOf(accounts, charge.accountId);
       account.seq = row.seq;
       account.balanceNanoUsd = row.balance;
       account.chargeIds.push(charge.id);
     }
+    const posted = rows.filter((row) => row.new).length;
+    this.metrics.posted('posted', posted);
+    this.metrics.posted('repeated', charges.length - unique.length - conflicting.length - malformed.length + repeated.length);
     await this.bury(unknown, 'unknown_account');
     await this.compareRepeated(repeated, accounts);
-    return rows.filter((row) => row.new).length;
+    return posted;
   }
 
   private async runStatement(charges: readonly HashedCharge[]): Promise<PostedRow[]> {
@@ -144,6 +156,7 @@ export class ChargePosting {
       arrayLiteral(charges, (charge) => charge.hash.toString('hex')),
       reason,
     ]);
+    this.metrics.posted('dead', rows.length);
     for (const row of rows) this.raiseAlarm({ kind: 'dead_charge', chargeId: row.id, accountId: row.account_id, reason });
   }
 }

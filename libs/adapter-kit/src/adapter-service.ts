@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { HttpAccountDirectory, HttpUpstreamDirectory } from '@tokone/account-client';
 import { InternalClient, UndiciUpstreamClient, baseUrls, integer } from '@tokone/http';
 import { KafkaChangeFeed, KafkaConnection } from '@tokone/messaging';
-import { HealthChecks, HealthModule, InternalSecret, KAFKA_SETTINGS, LONGEST_DRAIN_SECONDS, SERVICE_SETTINGS, ServiceListeners, internalAddress, managementAddress } from '@tokone/service';
+import { HealthChecks, HealthModule, InternalSecret, KAFKA_SETTINGS, LONGEST_DRAIN_SECONDS, MetricsModule, SERVICE_SETTINGS, ServiceListeners, internalAddress, managementAddress } from '@tokone/service';
 import type { ServiceDefinition } from '@tokone/service';
+import { RegistryUpstreamMetrics } from '@tokone/telemetry';
 import { accountCheck } from './account-check.js';
 import { AdapterFront } from './adapter-front.js';
 import { ProviderAdapter } from './provider-adapter.js';
@@ -31,19 +32,20 @@ export function adapterService(provider: Provider): ServiceDefinition<typeof ADA
     name: `${provider.platform}-adapter`,
     about: `Sends requests of gateways to upstreams of the platform ${provider.platform}.`,
     settings: ADAPTER_SETTINGS,
-    async start(settings, { logger, parts, now: wallClock }) {
+    metrics: () => ['adapter'],
+    async start(settings, { logger, metrics, parts, now: wallClock }) {
       const now = (): number => performance.now();
       const account = parts.add('account client', new InternalClient({ baseUrls: settings.TOKONE_ACCOUNT_URLS, secret: settings.TOKONE_INTERNAL_SECRET, now }), (client) => client.close());
       const client = parts.add('upstream connections', new UndiciUpstreamClient({ connectionsPerOrigin: CONNECTIONS_PER_ORIGIN, connectTimeoutMs: CONNECT_TIMEOUT_MS }), (opened) => opened.close());
       const silenceMs = settings.TOKONE_UPSTREAM_SILENCE_SECONDS * 1000;
-      const adapter = new ProviderAdapter({ provider, client, now, upstreams: new HttpUpstreamDirectory(account), answerTimeoutMs: ANSWER_TIMEOUT_MS, streamTimeoutMs: silenceMs, idleTimeoutMs: silenceMs });
+      const adapter = new ProviderAdapter({ provider, client, now, metrics: new RegistryUpstreamMetrics(metrics, provider.platform), upstreams: new HttpUpstreamDirectory(account), answerTimeoutMs: ANSWER_TIMEOUT_MS, streamTimeoutMs: silenceMs, idleTimeoutMs: silenceMs });
       const connection = new KafkaConnection({ brokers: settings.KAFKA_BROKERS, clientId: `tokone-${provider.platform}-adapter`, topicPrefix: settings.TOKONE_KAFKA_TOPIC_PREFIX, logger, now: wallClock });
       const feed = new KafkaChangeFeed({ connection, instanceId: randomUUID(), random: Math.random, onTrouble: ({ cause, ...trouble }) => logger.warn({ ...trouble, cause: String(cause) }, 'account.changed cannot be followed; upstreams are asked for again every 5 s') });
       const following = await feed.follow({ changed: ({ groupId }) => adapter.invalidate(groupId), missedSome: () => adapter.invalidate() });
       parts.add('account.changed', following, (opened) => opened.stop());
       const front = new AdapterFront({ adapter, secret: new InternalSecret(settings.TOKONE_INTERNAL_SECRET), logger, bodyBytes: settings.TOKONE_BODY_LIMIT_BYTES, bufferedBodyBytes: BODIES_IN_MEMORY_BYTES });
       const listeners = new ServiceListeners(parts);
-      const health = [HealthModule.with(new HealthChecks([accountCheck(new HttpAccountDirectory(account))], () => ({ running: front.size })))];
+      const health = [HealthModule.with(new HealthChecks([accountCheck(new HttpAccountDirectory(account))], () => ({ running: front.size }))), MetricsModule.with(metrics)];
       const management = await listeners.open({ name: 'management listener', address: managementAddress(settings), modules: health });
       const internal = await listeners.open({
         name: 'internal listener',

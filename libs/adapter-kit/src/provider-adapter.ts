@@ -1,5 +1,6 @@
 import type { Upstream, UpstreamDirectory } from '@tokone/account-client';
 import type { UpstreamClient } from '@tokone/http';
+import type { UpstreamMetrics } from '@tokone/telemetry';
 import type { Adapter, AnswerHandler, DispatchHead, RunningDispatch } from './adapter.js';
 import type { Provider } from './provider.js';
 import { ProviderDispatch } from './provider-dispatch.js';
@@ -15,6 +16,8 @@ export interface ProviderAdapterOptions {
   streamTimeoutMs: number;
   /** Between two reads of an answer. */
   idleTimeoutMs: number;
+  /** Default: nobody hears of it. */
+  metrics?: UpstreamMetrics;
 }
 
 /** Upstreams of a group are asked for again after this long. */

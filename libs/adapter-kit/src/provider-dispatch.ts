@@ -1,7 +1,10 @@
 import type { Upstream } from '@tokone/account-client';
 import type { UpstreamExchange, UpstreamFailure, UpstreamHandler, UpstreamRequest } from '@tokone/http';
 import { editBody } from '@tokone/protocol';
+import { noUpstreamMetrics } from '@tokone/telemetry';
+import type { UpstreamOutcome } from '@tokone/telemetry';
 import type { AnswerHandler, DispatchHead, RunningDispatch } from './adapter.js';
+import { AttemptMeasure } from './attempt-measure.js';
 import { allowedAnswerHeaders, firstOf } from './headers.js';
 import type { ProviderAdapterOptions } from './provider-adapter.js';
 
@@ -36,12 +39,15 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
   private waitingHead: { status: number; headers: Record<string, string | string[] | undefined> } | undefined;
   /** The beginning of that stream; a provider may send it in pieces. */
   private firstBytes: Buffer = EMPTY;
+  private readonly measure: AttemptMeasure;
 
   /** `body` is let go of before the handler hears that nothing will be sent any more. */
   constructor(
     private readonly options: ProviderDispatchOptions,
     private body: Buffer | undefined,
-  ) {}
+  ) {
+    this.measure = new AttemptMeasure(options.metrics ?? noUpstreamMetrics, options.head.model, options.now);
+  }
 
   begin(upstreams: readonly Upstream[]): void {
     this.upstreams = upstreams;
@@ -69,6 +75,7 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     if (this.ended) return;
     // What the client has written of an attempt that is under way nobody here knows.
     const sent = this.sent || this.exchange !== undefined;
+    this.measure.end('cancelled');
     this.leaveAttempt();
     this.end();
     this.options.handler.onFailure({ code: 'aborted', sent, upstreamId: this.current?.upstreamId, cause: undefined });
@@ -76,29 +83,33 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
 
   onHead(status: number, headers: Record<string, string | string[] | undefined>): void {
     this.sent = true;
-    if (this.hasNext && FAILOVER_STATUS.has(status)) this.tryNext();
+    this.measure.head(status);
+    if (this.hasNext && FAILOVER_STATUS.has(status)) this.failOver();
     else if (this.hasNext && this.options.head.streamed && status === 200) this.waitingHead = { status, headers };
     else this.commit(status, headers);
   }
 
   onData(bytes: Buffer): void {
-    if (!this.waitingHead) return this.options.handler.onData(bytes);
+    if (!this.waitingHead) return this.pass(bytes);
     this.firstBytes = this.firstBytes.length === 0 ? bytes : Buffer.concat([this.firstBytes, bytes]);
-    if (ERROR_EVENT.test(this.firstBytes.toString('latin1', 0, 64))) this.tryNext();
+    if (ERROR_EVENT.test(this.firstBytes.toString('latin1', 0, 64))) this.failOver('error_event');
     else if (this.firstBytes.length >= FIRST_EVENT_BYTES) this.commitWaiting();
   }
 
   onEnd(): void {
     this.commitWaiting();
     if (this.ended) return;
+    this.measure.end();
     this.end();
     this.options.handler.onEnd();
   }
 
   onError(failure: UpstreamFailure, sent: boolean, cause: unknown): void {
     this.sent ||= sent;
-    if (!this.committed && this.hasNext) this.tryNext();
-    else this.fail(failure === 'timeout' ? 'upstream_timeout' : 'upstream_failed', cause);
+    const outcome = failure === 'timeout' ? 'timeout' : 'broken';
+    if (!this.committed && this.hasNext) return this.failOver(outcome);
+    this.measure.end(outcome);
+    this.fail(failure === 'timeout' ? 'upstream_timeout' : 'upstream_failed', cause);
   }
 
   private get current(): Upstream | undefined {
@@ -109,10 +120,18 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     return this.attempt < this.upstreams.length;
   }
 
+  /** `outcome` of the attempt that is left; default by its status. */
+  private failOver(outcome?: UpstreamOutcome): void {
+    this.measure.end(outcome);
+    this.measure.failOver();
+    this.tryNext();
+  }
+
   private tryNext(): void {
     this.leaveAttempt();
     const upstream = this.upstreams[this.attempt++];
     if (!upstream) return;
+    this.measure.begin();
     let request: UpstreamRequest;
     try {
       request = this.requestTo(upstream, this.body ?? EMPTY);
@@ -190,7 +209,12 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     this.waitingHead = undefined;
     this.firstBytes = EMPTY;
     this.commit(waitingHead.status, waitingHead.headers);
-    if (!this.ended && firstBytes.length > 0) this.options.handler.onData(firstBytes);
+    if (!this.ended && firstBytes.length > 0) this.pass(firstBytes);
+  }
+
+  private pass(bytes: Buffer): void {
+    this.measure.bytes();
+    this.options.handler.onData(bytes);
   }
 
   private commit(status: number, headers: Record<string, string | string[] | undefined>): void {
@@ -200,6 +224,7 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     // Refused rather than relayed: the answer could not be metered.
     const encoding = firstOf(headers['content-encoding']);
     if ((encoding !== undefined && encoding !== 'identity') || (status >= 300 && status < 400)) {
+      this.measure.end('broken');
       this.leaveAttempt();
       return this.fail('upstream_failed', new Error(`upstream answered with status ${status}, content-encoding ${encoding}`));
     }

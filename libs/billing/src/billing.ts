@@ -3,6 +3,9 @@ import { openPool } from '@tokone/persistence';
 import type { Pool } from '@tokone/persistence';
 import { databaseCheck } from '@tokone/service';
 import type { HealthCheck } from '@tokone/service';
+import { noBillingMetrics } from '@tokone/telemetry';
+import type { BillingMetrics } from '@tokone/telemetry';
+import { readBacklog } from './billing-backlog.js';
 import type { BillingLog } from './billing-log.js';
 import { BILLING_SCHEMA, checkBillingTables, migrateBilling } from './billing-schema.js';
 import { ChargeOutbox } from './charge-outbox.js';
@@ -25,6 +28,8 @@ import { LocalUsageQuery } from './usage-query.js';
 export interface BillingOptions {
   databaseUrl: string;
   log: BillingLog;
+  /** Default: nobody counts. */
+  metrics?: BillingMetrics;
   /** Milliseconds since 1970. */
   now(): number;
   /**
@@ -78,7 +83,7 @@ export class Billing {
     private readonly ratingPool: Pool,
     private readonly reportPool: Pool,
   ) {
-    const { log, deadLimits } = options;
+    const { log, deadLimits, metrics = noBillingMetrics } = options;
     const [pool, outbox] = [ratingPool, this.outboxSignal];
     const now = (): number => options.now();
     this.priceBook = new LocalPriceBook(pool, log);
@@ -86,8 +91,9 @@ export class Billing {
     this.chargeStatements = new ChargeStatements(reportPool, this.priceBook);
     this.outbox = new ChargeOutbox({ pool, signal: outbox, log });
     this.chargeLog = new OutboxChargeLog({ pool, signal: outbox, log });
-    this.usageConsumer = new UsageConsumer({ pool, prices: this.priceBook, outbox, log, now, deadLimit: new DeadLimit(now, deadLimits) });
-    this.parkedRating = new ParkedRating({ pool, prices: this.priceBook, outbox, log });
+    this.usageConsumer = new UsageConsumer({ pool, prices: this.priceBook, outbox, log, now, metrics, deadLimit: new DeadLimit(now, deadLimits) });
+    this.parkedRating = new ParkedRating({ pool, prices: this.priceBook, outbox, log, metrics });
+    metrics.watch({ lag: () => this.usageConsumer.lagSeconds, backlog: () => readBacklog(reportPool) });
   }
 
   /** Rates what is parked and has a price by now, and from then on whatever gets one. Resolves after the first look. */

@@ -1,4 +1,5 @@
 import type { UsageRecorded } from '@tokone/events';
+import type { BillingMetrics } from '@tokone/telemetry';
 import type { BillingLog } from './billing-log.js';
 import type { UsageRow } from './usage-row.js';
 
@@ -28,10 +29,11 @@ export function judgeTimes(event: UsageRecorded, nowMs: number): { event: UsageR
 }
 
 /** One alarm for all of them: a clock that is wrong is wrong for every request. */
-export function reportClockFaults(log: BillingLog, rows: readonly UsageRow[]): void {
+export function reportClockFaults({ log, metrics }: { log: BillingLog; metrics: Pick<BillingMetrics, 'alarm'> }, rows: readonly UsageRow[]): void {
   const faulty = rows.filter(({ clockFault }) => clockFault !== undefined);
   const [first] = faulty;
   if (!first) return;
   const ids = faulty.slice(0, MAX_IDS).map(({ event }) => event.id);
   log.error({ id: first.event.id, ...first.clockFault, count: faulty.length, ids }, 'a request ended in the future or long ago: it is charged, and marked odd; look at the clocks of gateway and billing');
+  metrics.alarm('clock_fault');
 }

@@ -3,6 +3,8 @@ import type { UsageRecorded } from '@tokone/events';
 import { inTransaction } from '@tokone/persistence';
 import type { Pool, PoolClient } from '@tokone/persistence';
 import type { PriceSnapshot } from '@tokone/pricing';
+import { noBillingMetrics } from '@tokone/telemetry';
+import type { BillingMetrics } from '@tokone/telemetry';
 import { plainArray } from './array-literal.js';
 import type { BillingLog } from './billing-log.js';
 import { blamesRecord } from './database-refusal.js';
@@ -18,6 +20,8 @@ export interface ParkedRatingParts {
   prices: LocalPriceBook;
   outbox: OutboxSignal;
   log: BillingLog;
+  /** Default: nobody counts. */
+  metrics?: BillingMetrics;
   /** Pause between two looks; default 60 s. */
   intervalMs?: number;
 }
@@ -65,7 +69,11 @@ export class ParkedRating {
   /** What has been looked at with which price book: without a new version only younger rows can have got a price. */
   private seen: { version: number; before: Date } | undefined;
 
-  constructor(private readonly parts: ParkedRatingParts) {}
+  private readonly metrics: BillingMetrics;
+
+  constructor(private readonly parts: ParkedRatingParts) {
+    this.metrics = parts.metrics ?? noBillingMetrics;
+  }
 
   /** Resolves after the first look, whether it succeeded or not. */
   async start(): Promise<void> {
@@ -128,6 +136,7 @@ export class ParkedRating {
       if (!blamesRecord(error)) throw error;
       if (rows.length === 1) {
         this.parts.log.error({ id: only.event.id, reason: error.message }, 'a parked event has a price now, but cannot be stored');
+        this.metrics.alarm('parked_refused');
         return 0;
       }
       let charged = 0;
@@ -148,9 +157,12 @@ export class ParkedRating {
       return written;
     });
     if (result.published) outbox.notify();
-    if (result.inserted > 0) reportClockFaults(log, left);
-    for (const { row, ratedContentHash } of result.conflicts)
+    if (result.inserted > 0) reportClockFaults({ log, metrics: this.metrics }, left);
+    for (const { row, ratedContentHash } of result.conflicts) {
       log.error({ id: row.event.id, ratedContentHash }, 'a parked event has the id of a rated one and another content');
+      this.metrics.alarm('usage_conflict');
+    }
+    this.metrics.events('posted', result.inserted);
     return result.inserted;
   }
 
@@ -159,6 +171,7 @@ export class ParkedRating {
       return readUsageRecorded(raw.toString());
     } catch (error) {
       this.parts.log.error({ id, reason: String(error) }, 'a parked event can no longer be read');
+      this.metrics.alarm('parked_unreadable');
       return undefined;
     }
   }

@@ -1,12 +1,15 @@
 import type { Consumption, EventLog, LogBatch, LogConsumer } from '@tokone/messaging';
 import { inTransaction } from '@tokone/persistence';
 import type { Pool, PoolClient } from '@tokone/persistence';
+import { noBillingMetrics } from '@tokone/telemetry';
+import type { BillingMetrics } from '@tokone/telemetry';
 import type { BillingLog } from './billing-log.js';
 import { DeadLimit, TooManyDeadError } from './dead-limit.js';
 import { blamesRecord } from './database-refusal.js';
 import { reportClockFaults } from './event-times.js';
 import type { OutboxSignal } from './outbox-signal.js';
 import type { LocalPriceBook } from './price-book.js';
+import { BatchesInHand, measureBatch } from './batch-measure.js';
 import { priceIdsOf, sortBatch } from './usage-batch.js';
 import type { DeadRecord, UsageBatch } from './usage-batch.js';
 import type { UsageRow } from './usage-row.js';
@@ -21,6 +24,8 @@ export interface UsageConsumerParts {
   now(): number;
   /** Default: a limit of its own, see `DeadLimit`. */
   deadLimit?: DeadLimit;
+  /** Default: nobody counts. */
+  metrics?: BillingMetrics;
 }
 
 /**
@@ -37,9 +42,13 @@ export class UsageConsumer implements LogConsumer {
   readonly batchSize = 500;
   readonly lingerMs = 20;
   private readonly deadLimit: DeadLimit;
+  private readonly metrics: BillingMetrics;
+  private readonly inHand: BatchesInHand;
 
   constructor(private readonly parts: UsageConsumerParts) {
     this.deadLimit = parts.deadLimit ?? new DeadLimit(() => parts.now());
+    this.metrics = parts.metrics ?? noBillingMetrics;
+    this.inHand = new BatchesInHand(() => parts.now());
   }
 
   start(eventLog: EventLog): Promise<Consumption> {
@@ -54,12 +63,29 @@ export class UsageConsumer implements LogConsumer {
     return rows[0]?.next_offset;
   }
 
+  /** Seconds since the oldest request ended that is in hand and not stored; 0 when none is. */
+  get lagSeconds(): number {
+    return this.inHand.oldestSeconds;
+  }
+
   async handle(batch: LogBatch): Promise<void> {
+    const startedAtMs = performance.now();
+    this.inHand.take(batch);
+    try {
+      await this.store(batch);
+      this.inHand.done(batch);
+    } finally {
+      this.metrics.batch(performance.now() - startedAtMs);
+    }
+  }
+
+  private async store(batch: LogBatch): Promise<void> {
     const { prices, outbox, now } = this.parts;
     const sorted = sortBatch(batch, await prices.snapshots(priceIdsOf(batch)), now());
     const result = await this.commit(sorted, this.deadLimit.allowance(batch.records.length));
     this.deadLimit.note(result.died);
     if (result.published) outbox.notify();
+    measureBatch(this.metrics, { sorted, result, records: batch.records.length, nowMs: now() });
     this.report(sorted, result);
   }
 
@@ -81,25 +107,36 @@ export class UsageConsumer implements LogConsumer {
 
   private reportStandstill({ partition, nextOffset }: UsageBatch, { message, cause }: TooManyDeadError): void {
     if (!this.deadLimit.alarm()) return;
+    this.metrics.alarm('rating_stands_still');
     this.parts.log.error({ partition, nextOffset: `${nextOffset}`, reason: message, cause: cause && String(cause) }, 'rating stands still: too many records are dead');
   }
 
   /** Alarms, after the commit. A redelivered batch may raise them again. */
   private report(batch: UsageBatch, result: BatchResult): void {
     const { log } = this.parts;
+    const { metrics } = this;
     const { partition } = batch;
     const disagreements = batch.rows.filter(({ amounts }) => amounts.disagreement);
     const [first] = disagreements;
     // One line a batch: whatever is wrong may be wrong for every request.
-    if (first) log.error({ ...disagreementFields(first), count: disagreements.length }, 'gateway and billing rate a request differently');
+    if (first) {
+      log.error({ ...disagreementFields(first), count: disagreements.length }, 'gateway and billing rate a request differently');
+      metrics.alarm('rating_difference');
+    }
     // A log that is read again from far back holds old events, all of them rated in their time.
-    if (result.inserted > 0) reportClockFaults(log, batch.rows);
-    for (const { row, ratedContentHash } of result.conflicts)
+    if (result.inserted > 0) reportClockFaults({ log, metrics }, batch.rows);
+    for (const { row, ratedContentHash } of result.conflicts) {
       log.error({ id: row.event.id, partition, offset: `${row.offset}`, ratedContentHash }, 'an id that is rated came again with another content');
-    for (const { id, parked, offset } of batch.parked)
+      metrics.alarm('usage_conflict');
+    }
+    for (const { id, parked, offset } of batch.parked) {
       log.error({ id, partition, offset: `${offset}`, ...parked }, 'an event is parked: it cannot be charged as it stands');
-    for (const { reason, offset } of batch.dead)
+      metrics.alarm('usage_parked');
+    }
+    for (const { reason, offset } of batch.dead) {
       log.error({ partition, offset: `${offset}`, reason }, 'a record is dead: it cannot be read or stored');
+      metrics.alarm('usage_dead');
+    }
   }
 }
 

@@ -1,5 +1,7 @@
 import type { KeyRecord } from '@tokone/account-client';
 import { GatewayError } from '@tokone/protocol';
+import { noGatewayMetrics } from '@tokone/telemetry';
+import type { GatewayMetrics } from '@tokone/telemetry';
 import { readCredential } from './credential.js';
 import { DirectoryUnavailableError } from './key-cache.js';
 import type { KeyCache } from './key-cache.js';
@@ -11,6 +13,7 @@ export class Authenticator {
   constructor(
     private readonly digest: KeyDigest,
     private readonly keys: KeyCache,
+    private readonly metrics: Pick<GatewayMetrics, 'keyCache'> = noGatewayMetrics,
   ) {}
 
   /** A promise only when the directory has to be asked. Throws or rejects with a `GatewayError`. */
@@ -22,6 +25,7 @@ export class Authenticator {
     if (credential === '' || credential.length > MAX_KEY_LENGTH) throw invalidKey();
     const digest = this.digest.of(credential);
     const known = this.keys.peek(digest);
+    this.metrics.keyCache(known ? 'hit' : 'miss');
     return known ? checkState(known) : this.find(digest);
   }
 

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { writeErrorBody, writeErrorEvent } from '@tokone/protocol';
 import type { AnswerFraming, Dialect, GatewayError } from '@tokone/protocol';
+import type { RequestCause } from '@tokone/telemetry';
+import { noteCause } from './request-measure.js';
 
 export interface ClientAnswerOptions {
   response: ServerResponse;
@@ -50,6 +52,11 @@ export class ClientAnswer {
 
   get headSent(): boolean {
     return this.options.response.headersSent;
+  }
+
+  /** Why this answer is not what was asked for, for the metrics. */
+  note(cause: RequestCause): void {
+    noteCause(this.options.response, cause);
   }
 
   /** Sets the head; it leaves with the first bytes. */
@@ -200,6 +207,7 @@ function endOfEvent(tail: number, unsent: readonly Buffer[]): Buffer {
 export function writeRefusal(response: ServerResponse, refusal: { dialect: Dialect; error: GatewayError; requestId: string }): void {
   const { dialect, error, requestId } = refusal;
   if (response.headersSent || response.destroyed) return;
+  noteCause(response, error.code);
   const body = writeErrorBody(dialect, error, requestId);
   const head: Record<string, string | number> = {
     'content-type': 'application/json',

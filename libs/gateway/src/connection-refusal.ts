@@ -1,17 +1,18 @@
 import { STATUS_CODES } from 'node:http';
 import type { ConnectionRefusal } from '@tokone/http';
-import type { Uuid7Source } from '@tokone/protocol';
+import type { ErrorCode, Uuid7Source } from '@tokone/protocol';
 import { GatewayError, writeErrorBody } from '@tokone/protocol';
 import { dialectOfCaller } from './dialect-of-caller.js';
 
 /** Large enough that an oversized key still gets an answer in its own dialect. */
 export const MAX_HEADER_BYTES = 96 * 1024;
 
-/** Answers what is no request, whole, in the caller's dialect where that is known. */
-export function connectionRefusal(ids: Uuid7Source): ConnectionRefusal {
+/** Answers what is no request, whole, in the caller's dialect where that is known. `onRefusal` hears of each. */
+export function connectionRefusal(ids: Uuid7Source, onRefusal: (status: number, code: ErrorCode) => void): ConnectionRefusal {
   return (error, inBody) => {
     const requestId = ids.next();
     const refusal = clientError(error.code);
+    onRefusal(refusal.status, refusal.code);
     // Where even the head could not be read nothing tells the dialect.
     const dialect = inBody ? dialectOfCaller(inBody.url ?? '/', inBody.headers) : 'openai-chat';
     const body = writeErrorBody(dialect, refusal, requestId);

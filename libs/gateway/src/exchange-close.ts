@@ -2,17 +2,26 @@ import type { UsageRecorded } from '@tokone/events';
 import { SPOOL_RECORD, writeUsageRecorded } from '@tokone/events';
 import { rateUsage } from '@tokone/pricing';
 import { GatewayError, traceparentOf } from '@tokone/protocol';
+import { measureExchange } from './exchange-measure.js';
 import type { Exchange } from './exchange.js';
 import { measureUsage } from './measured-usage.js';
 import type { MeasuredUsage } from './measured-usage.js';
 
 /** Settles an exchange, writes its CLOSE record, and lets the client see the end once the record is in the spool. Never rejects. */
 export async function closeExchange(exchange: Exchange): Promise<void> {
+  noteCause(exchange);
   try {
     await settleAndClose(exchange);
   } catch (error) {
     closed(exchange, error);
   }
+}
+
+/** For the metrics; whoever left before has been counted. */
+function noteCause({ outcome, error, answer }: Exchange): void {
+  if (outcome === 'client_left') answer.note('client_left');
+  else if (error) answer.note(error.code);
+  else if (outcome === 'upstream_refused') answer.note('refused_by_provider');
 }
 
 async function settleAndClose(exchange: Exchange): Promise<void> {
@@ -27,6 +36,7 @@ async function settleAndClose(exchange: Exchange): Promise<void> {
     price: request.plan.price,
   });
   const grantNanoUsd = await settle(exchange, costOf(exchange, usage));
+  measureExchange(exchange, usage, grantNanoUsd);
   spool.append(SPOOL_RECORD.close, request.requestId, writeUsageRecorded(closeEvent(exchange, usage, grantNanoUsd)));
   spool.written({ spooled: (error) => closed(exchange, error) });
   if (usage.odd) logger.warn({ requestId: request.requestId, model: request.plan.model }, 'reported usage does not add up');
@@ -36,6 +46,7 @@ async function settleAndClose(exchange: Exchange): Promise<void> {
 function closed(exchange: Exchange, error: unknown): void {
   if (error !== undefined && error !== null) {
     exchange.context.ports.logger.error({ requestId: exchange.request.requestId, cause: String(error) }, 'CLOSE could not be written');
+    exchange.context.metrics.alarm('close_not_written');
     exchange.error ??= notRecorded(error);
   }
   exchange.finish();
@@ -54,6 +65,7 @@ function costOf(exchange: Exchange, usage: MeasuredUsage): bigint {
     return exchange.outcome === 'balance_exhausted' && amountNanoUsd > exchange.watch.held ? exchange.watch.held : amountNanoUsd;
   } catch (error) {
     exchange.context.ports.logger.error({ requestId: exchange.request.requestId, priceId: price.id, cause: String(error) }, 'usage cannot be rated');
+    exchange.context.metrics.alarm('usage_not_rated');
     return exchange.watch.held;
   }
 }

@@ -4,6 +4,7 @@ import type { UsageOutcome } from '@tokone/events';
 import { SPOOL_RECORD } from '@tokone/events';
 import { GatewayError, scanAnswer } from '@tokone/protocol';
 import type { AnswerFraming, AnswerScanner, BodyFacts, Dialect } from '@tokone/protocol';
+import type { GatewayMetrics } from '@tokone/telemetry';
 import type { ClientAnswer } from './client-answer.js';
 import { closeExchange, notRecorded } from './exchange-close.js';
 import type { GatewayLimits, GatewayPorts } from './gateway-context.js';
@@ -38,6 +39,7 @@ export interface ExchangeContext {
   ports: GatewayPorts;
   limits: GatewayLimits;
   running: RunningExchanges;
+  metrics: GatewayMetrics;
 }
 
 /** Errors of a provider are kept whole up to this, to be passed on. */

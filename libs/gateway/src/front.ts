@@ -3,10 +3,13 @@ import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'nod
 import { BrokenConnections } from '@tokone/http';
 import type { Uuid7Source } from '@tokone/protocol';
 import { GatewayError, findEndpoint, hasKeyInQuery } from '@tokone/protocol';
+import type { GatewayMetrics } from '@tokone/telemetry';
 import { writeRefusal } from './client-answer.js';
 import { MAX_HEADER_BYTES, connectionRefusal } from './connection-refusal.js';
 import { dialectOfCaller } from './dialect-of-caller.js';
 import type { InferenceIntake } from './inference-intake.js';
+import { measureRequest } from './request-measure.js';
+import { routeOf, routeOfPath } from './request-route.js';
 
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -28,21 +31,29 @@ const SERVER_OPTIONS: ServerOptions = {
   requireHostHeader: false,
 };
 
+export interface FrontParts {
+  ids: Uuid7Source;
+  metrics: GatewayMetrics;
+  /** Milliseconds, monotonic. */
+  now: () => number;
+}
+
 /**
  * The public listener. Inference goes straight to the intake, past the framework; all else falls through to it.
  * A key in the query is refused here, on every path.
  */
-export function createFront(intake: InferenceIntake, ids: Uuid7Source, fallThrough: RequestListener): Server {
-  const broken = new BrokenConnections(REQUEST_MS, connectionRefusal(ids));
+export function createFront(intake: InferenceIntake, { ids, ...measuring }: FrontParts, fallThrough: RequestListener): Server {
+  const broken = new BrokenConnections(REQUEST_MS, connectionRefusal(ids, (status, code) => measuring.metrics.ended('none', { status, cause: code }, 0)));
   const take: RequestListener = (request, response) => {
     if (!broken.isOpen(response)) return void request.resume();
     const url = originForm(request);
     const mark = url.indexOf('?');
     const path = mark < 0 ? url : url.slice(0, mark);
     const query = mark < 0 ? '' : url.slice(mark + 1);
+    const endpoint = request.method === 'POST' ? findEndpoint(path, query) : undefined;
+    measureRequest(response, endpoint ? routeOf(endpoint) : routeOfPath(path), measuring);
     if (request.headers.host === undefined && request.httpVersion === '1.1') return refuse(response, new GatewayError('malformed_request', 'An HTTP/1.1 request needs a Host header.'), ids);
     if (hasKeyInQuery(query)) return refuse(response, new GatewayError('key_in_query', 'An API key in the URL is not supported: URLs end up in logs. Send it in a header, and replace this key.'), ids);
-    const endpoint = request.method === 'POST' ? findEndpoint(path, query) : undefined;
     if (endpoint) return void intake.take(request, response, endpoint);
     if (!isDecodable(path)) return refuse(response, new GatewayError('malformed_request', 'The path holds a % that is not followed by the two digits of a byte of UTF-8 text.'), ids);
     response.setHeader('x-request-id', ids.next());

@@ -1,135 +1,22 @@
-import { createHmac, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, request as httpRequest } from 'node:http';
-import type { IncomingMessage, Server } from 'node:http';
+import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { KeyRecord } from '@tokone/account-client';
-import { ProviderAdapter } from '@tokone/adapter-kit';
-import { MemoryAdmission } from '@tokone/admission';
 import { SPOOL_RECORD, readUsageRecorded } from '@tokone/events';
 import type { OpenPayload, UsageRecorded } from '@tokone/events';
-import { UndiciUpstreamClient } from '@tokone/http';
-import type { PriceSnapshot } from '@tokone/pricing';
 import { Uuid7Source } from '@tokone/protocol';
 import { startSimulator } from '@tokone/simulator';
-import { Spool } from '@tokone/spool';
 import { silentLogger } from '@tokone/telemetry';
-import type { Logger } from '@tokone/telemetry';
 import { makeTemporaryFolder, waitFor } from '@tokone/testing';
 import type { TemporaryFolder } from '@tokone/testing';
-import { Gateway } from './gateway.js';
+import { ACCOUNT, GROUP, GatewayBench, KEY, PRICE, RECORD, chat } from './fixtures/gateway-bench.js';
 
-const ACCOUNT = '01940000-0000-7000-8000-000000000001';
-const GROUP = '01940000-0000-7000-8000-000000000002';
-const KEY = 'sk-test-key-of-the-gateway';
-const PEPPER = randomBytes(32);
-const PRICE: PriceSnapshot = {
-  id: '1/gpt-5.5',
-  model: 'gpt-5.5',
-  platform: 'openai',
-  maxInputTokens: 100_000,
-  maxOutputTokens: 1_000,
-  tiers: { default: [{ aboveInputTokens: 0, nanoUsdPerMillion: { input: 5_000_000_000n, output: 30_000_000_000n } }] },
-  unitNanoUsd: {},
-};
-const RECORD: KeyRecord = {
-  keyId: '01940000-0000-7000-8000-000000000003',
-  accountId: ACCOUNT,
-  groupId: GROUP,
-  groupName: 'openai',
-  platform: 'openai',
-  models: undefined,
-  multiplierPpm: 1_000_000,
-  status: 'active',
-  accountStatus: 'active',
-};
 const OPEN: OpenPayload = { accountId: ACCOUNT, keyId: RECORD.keyId, groupId: GROUP, model: 'gpt-5.5', dialect: 'openai-chat', streamed: true, priceId: PRICE.id, multiplierPpm: 1_000_000, holdNanoUsd: '1000000', estimatedInputTokens: 7, serviceTier: 'default', startedAtMs: 1, requestBytes: 28 };
 
-/** A gateway with everything real but the directories: spool on disk, admission, undici, the simulator as provider. */
-class Bench {
-  spool!: Spool;
-  gateway!: Gateway;
-  server!: Server;
-  admission!: MemoryAdmission;
-  balanceNanoUsd = 10_000_000_000n;
-  logger: Logger = silentLogger;
-  private readonly client = new UndiciUpstreamClient({ connectionsPerOrigin: 64, connectTimeoutMs: 2_000 });
-
-  constructor(
-    readonly folder: TemporaryFolder,
-    readonly simulatorUrl: string,
-  ) {}
-
-  async open(): Promise<void> {
-    const now = () => Date.now();
-    const ids = new Uuid7Source(now);
-    this.spool = await Spool.open({ folder: this.folder.path, now, onAlarm: () => undefined, ballastBytes: 0 });
-    this.admission = new MemoryAdmission({ now, balances: { read: async () => ({ seq: 1n, balanceNanoUsd: this.balanceNanoUsd }) } });
-    const digest = createHmac('sha256', PEPPER).update(KEY).digest();
-    const upstreams = { upstreamsOf: async () => [{ upstreamId: 'u', name: 'u', platform: 'openai' as const, baseUrl: this.simulatorUrl, credential: 'cred', modelMapping: new Map<string, string>(), priority: 0 }] };
-    const adapter = new ProviderAdapter({
-      provider: {
-        platform: 'openai',
-        dialect: 'openai-chat',
-        path: () => '/v1/chat/completions',
-        authorize: (credential) => ['authorization', `Bearer ${credential}`],
-        defaultHeaders: {},
-        outputLimitField: 'max_completion_tokens',
-        removesStreamMember: false,
-        asksForUsage: true,
-        requestIdHeader: 'x-request-id',
-      },
-      upstreams,
-      client: this.client,
-      now,
-      answerTimeoutMs: 10_000,
-      streamTimeoutMs: 10_000,
-      idleTimeoutMs: 10_000,
-    });
-    this.gateway = new Gateway(
-      {
-        accounts: { findKey: async (asked) => (asked.equals(digest) ? RECORD : undefined), groups: async () => [{ groupId: GROUP, name: 'openai', platform: 'openai', models: undefined }] },
-        balances: { balanceOf: async () => this.balanceNanoUsd },
-        admission: this.admission,
-        prices: { find: (model) => (model === PRICE.model ? PRICE : undefined), byId: async (id) => (id === PRICE.id ? PRICE : undefined), models: () => [PRICE] },
-        usage: { ofKey: () => Promise.reject(new Error('not asked here')) },
-        adapters: new Map([['openai', adapter]]),
-        spool: this.spool,
-        ids,
-        logger: this.logger,
-        now,
-        monotonicNow: () => performance.now(),
-      },
-      { pepper: PEPPER },
-    );
-    this.gateway.adoptOrphans();
-    await this.gateway.recover();
-    await this.gateway.open();
-    this.server = this.gateway.createServer((_request, response) => response.writeHead(404).end('framework'));
-    this.server.listen(0, '127.0.0.1');
-    await once(this.server, 'listening');
-  }
-
-  async close(): Promise<void> {
-    this.server.closeAllConnections();
-    this.server.close();
-    await this.gateway.drain(5_000);
-    this.gateway.close();
-    await this.spool.close();
-    await this.client.close();
-  }
-
-  async call(body: unknown, options: { path?: string; key?: string } = {}): Promise<{ status: number; text: string; whole: boolean; headers: IncomingMessage['headers'] }> {
-    const { port } = this.server.address() as AddressInfo;
-    const sent = httpRequest({ port, host: '127.0.0.1', method: 'POST', path: options.path ?? '/v1/chat/completions', headers: { authorization: `Bearer ${options.key ?? KEY}`, 'content-type': 'application/json' } });
-    sent.end(typeof body === 'string' ? body : JSON.stringify(body));
-    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
-    let text = '';
-    answer.setEncoding('utf8').on('data', (part: string) => (text += part));
-    await new Promise((resolve) => answer.once('close', resolve));
-    return { status: answer.statusCode ?? 0, text, whole: answer.complete, headers: answer.headers };
+class Bench extends GatewayBench {
+  constructor(folder: TemporaryFolder, simulatorUrl: string) {
+    super(folder, simulatorUrl, Date.now);
   }
 
   /** What the spool holds, once it has at least so many: a new segment can be read only when its name is durable. */
@@ -142,10 +29,6 @@ class Bench {
       { what: `${count} closed requests in the spool`, deadlineMs: 5_000 },
     );
   }
-}
-
-function chat(prompt: string, more: Record<string, unknown> = {}): Record<string, unknown> {
-  return { model: 'gpt-5.5', messages: [{ role: 'user', content: prompt }], ...more };
 }
 
 describe('a gateway', () => {

@@ -1,5 +1,7 @@
 import type { Server } from 'node:http';
 import type { AccountChanged } from '@tokone/events';
+import { noGatewayMetrics } from '@tokone/telemetry';
+import type { GatewayMetrics } from '@tokone/telemetry';
 import { Authenticator } from './authenticator.js';
 import { createFront } from './front.js';
 import type { RequestListener } from './front.js';
@@ -17,6 +19,8 @@ import { RunningExchanges } from './running-exchanges.js';
 export interface GatewayOptions {
   pepper: Buffer;
   limits?: Partial<GatewayLimits>;
+  /** Default: nobody counts. */
+  metrics?: GatewayMetrics;
 }
 
 /**
@@ -29,6 +33,7 @@ export class Gateway {
   readonly authenticator: Authenticator;
   /** While it starts: what its owner waits for, as a part of a sentence. */
   startWaitsFor: string | undefined;
+  private readonly metrics: GatewayMetrics;
   private readonly keys: KeyCache;
   private readonly intake: InferenceIntake;
   private readonly refusals: RefusalRecord;
@@ -39,9 +44,10 @@ export class Gateway {
     options: GatewayOptions,
   ) {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.metrics = options.metrics ?? noGatewayMetrics;
     this.groups = new GroupCache(ports.accounts, ports.logger);
     this.keys = new KeyCache({ directory: ports.accounts, now: ports.monotonicNow });
-    this.authenticator = new Authenticator(new KeyDigest(options.pepper), this.keys);
+    this.authenticator = new Authenticator(new KeyDigest(options.pepper), this.keys, this.metrics);
     this.refusals = new RefusalRecord(ports);
     this.intake = new InferenceIntake({
       ports,
@@ -51,6 +57,7 @@ export class Gateway {
       bodies: new BodyBudget(limits),
       groups: this.groups,
       refusals: this.refusals,
+      metrics: this.metrics,
       ready: () => this.state === 'open',
     });
   }
@@ -72,7 +79,21 @@ export class Gateway {
 
   /** The public HTTP server, not listening yet. */
   createServer(fallThrough: RequestListener): Server {
-    return createFront(this.intake, this.ports.ids, fallThrough);
+    return createFront(this.intake, { ids: this.ports.ids, metrics: this.metrics, now: this.ports.monotonicNow }, fallThrough);
+  }
+
+  /** Lets the metrics be read from now on. `holds`: what admission holds. */
+  measure(holds: () => { held: number; settled: number }): void {
+    const { spool, now } = this.ports;
+    this.metrics.watch({
+      inflight: () => this.running.inflight,
+      holds,
+      spool: () => {
+        const { records, oldestAtMs } = spool.unacknowledged;
+        const oldestSeconds = oldestAtMs === undefined ? 0 : Math.max(0, now() - oldestAtMs) / 1000;
+        return { accepting: spool.accepting, bytes: spool.totalBytes, unacknowledged: records, oldestSeconds };
+      },
+    });
   }
 
   /** Makes known to admission what a crash left open in the spool. Before `recover`. */
@@ -82,7 +103,7 @@ export class Gateway {
 
   /** Closes what a crash left open in the spool. Before `open`. */
   recover(): Promise<number> {
-    return recoverOrphans(this.ports);
+    return recoverOrphans({ ...this.ports, metrics: this.metrics });
   }
 
   /** Serves from now on. */

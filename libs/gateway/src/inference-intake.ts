@@ -16,6 +16,7 @@ import type { GroupList } from './gateway-context.js';
 import type { RefusalRecord } from './refusal-record.js';
 import { ClientLeftError } from './request-body.js';
 import type { BodyBudget } from './request-body.js';
+import { OverheadPhases } from './overhead-phases.js';
 import { planRequest } from './request-plan.js';
 import type { RequestPlan } from './request-plan.js';
 
@@ -62,14 +63,17 @@ export class InferenceIntake {
   }
 
   private async admit(arrival: Arrival): Promise<void> {
-    const { authenticator, bodies, ports, limits, groups } = this.context;
+    const { authenticator, bodies, ports, limits, groups, metrics } = this.context;
     if (!this.context.ready()) throw notReady();
     const { request, endpoint } = arrival;
+    const phases = new OverheadPhases(metrics, ports.monotonicNow);
     const authenticated = authenticator.authenticate(request.rawHeaders);
     const key = (arrival.key = authenticated instanceof Promise ? await authenticated : authenticated);
     requireActiveAccount(key);
     bodies.check(request);
+    phases.over('authenticate');
     const body = await bodies.read(request);
+    phases.resume();
     arrival.bodyBytes = body.length;
     const { facts, fault } = passBody(endpoint.dialect, body);
     if (fault) throw new GatewayError(fault.code, fault.message, { field: fault.field });
@@ -79,7 +83,10 @@ export class InferenceIntake {
     // A body may have taken its time: a drain that began meanwhile must not gain an exchange after it has ended the others.
     if (!this.context.ready()) throw notReady();
     if (!ports.spool.accepting) throw spoolUnavailable();
-    const hold = heldOrRefused(await ports.admission.reserve({ accountId: key.accountId, requestId: arrival.requestId, amount: plan.rule }));
+    phases.over('check');
+    const reserved = await ports.admission.reserve({ accountId: key.accountId, requestId: arrival.requestId, amount: plan.rule });
+    metrics.admission(reserved.status);
+    const hold = heldOrRefused(reserved);
     const outputLimit = plan.rule.mode === 'no_limit' && !hold.whole ? await this.affordableLimit(arrival, plan, hold.holdNanoUsd) : undefined;
     const admitted: AdmittedRequest = {
       requestId: arrival.requestId,
@@ -95,12 +102,16 @@ export class InferenceIntake {
       startedAtMs: arrival.startedAtMs,
       releaseBody: once(() => bodies.release(body.length)),
     };
-    await this.open(arrival, admitted, body);
+    phases.over('admit');
+    await this.record(admitted);
+    phases.over('record');
+    phases.end();
+    this.dispatch(arrival, admitted, body);
   }
 
   /** OPEN is in the spool before anything goes to an upstream. */
-  private async open(arrival: Arrival, admitted: AdmittedRequest, body: Buffer): Promise<void> {
-    const { ports, limits } = this.context;
+  private async record(admitted: AdmittedRequest): Promise<void> {
+    const { ports } = this.context;
     try {
       ports.spool.append(SPOOL_RECORD.open, admitted.requestId, JSON.stringify(openPayload(admitted)));
       await new Promise<void>((resolve, reject) => ports.spool.written({ spooled: (error) => (error ? reject(error) : resolve()) }));
@@ -108,11 +119,14 @@ export class InferenceIntake {
       await ports.admission.release(admitted.key.accountId, admitted.requestId);
       throw spoolUnavailable(cause);
     }
+  }
+
+  private dispatch(arrival: Arrival, admitted: AdmittedRequest, body: Buffer): void {
     const answer = new ClientAnswer({
       response: arrival.response,
       requestId: admitted.requestId,
       dialect: admitted.dialect,
-      stallTimeoutMs: limits.stallTimeoutMs,
+      stallTimeoutMs: this.context.limits.stallTimeoutMs,
       onGone: () => arrival.exchange?.clientLeft(),
       onDrain: () => arrival.exchange?.clientDrained(),
     });
@@ -136,6 +150,7 @@ export class InferenceIntake {
     if (arrival.exchange) {
       // Admitted already: the exchange owns the answer, the hold and the record.
       ports.logger.error({ requestId: arrival.requestId, cause: String(thrown) }, 'an exchange failed to start');
+      this.context.metrics.alarm('exchange_failed');
       arrival.exchange.fail(internalError(thrown));
       return;
     }

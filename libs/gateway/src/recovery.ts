@@ -6,7 +6,7 @@ import { rateUsage, readServiceTier } from '@tokone/pricing';
 import { noTokens, traceparentOf } from '@tokone/protocol';
 import type { TokenUsage } from '@tokone/protocol';
 import type { Orphan, Spool } from '@tokone/spool';
-import type { Logger } from '@tokone/telemetry';
+import type { GatewayMetrics, Logger } from '@tokone/telemetry';
 
 export interface RecoveryOptions {
   spool: Spool;
@@ -16,6 +16,8 @@ export interface RecoveryOptions {
   now: () => number;
   /** Milliseconds that only go forwards. */
   monotonicNow: () => number;
+  /** Default: nobody counts. */
+  metrics?: Pick<GatewayMetrics, 'alarm'>;
 }
 
 /** What is written at a time; the spool's group buffer must not hold a whole crash. */
@@ -47,6 +49,7 @@ export async function recoverOrphans(options: RecoveryOptions): Promise<number> 
     const close = await closePayload(orphan, options, giveUpAtMs);
     if (close === undefined) {
       logger.error({ requestId: orphan.id }, 'the records of a request that a crash left open cannot be read; it is not charged');
+      options.metrics?.alarm('orphan_unreadable');
       spool.takeBack(orphan.id);
     } else spool.append(SPOOL_RECORD.close, orphan.id, close);
     if (++closed % BATCH === 0) await written(spool);

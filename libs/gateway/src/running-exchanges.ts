@@ -12,6 +12,11 @@ export class RunningExchanges {
     return this.running.size;
   }
 
+  /** For the metrics: an exchange that is read on for nobody is a running one, too. */
+  get inflight(): { arriving: number; running: number; absent: number } {
+    return { arriving: this.arriving, running: this.running.size, absent: this.absent };
+  }
+
   add(exchange: Exchange): void {
     this.running.add(exchange);
   }

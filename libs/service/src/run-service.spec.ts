@@ -23,7 +23,7 @@ class OwnProcess implements ServiceProcess {
   ) {}
 }
 
-const definition = (start: (world: ServiceWorld) => Promise<RunningService>) => ({ name: 'billing', about: 'Rates usage.', settings: SETTINGS, start: (_settings: unknown, world: ServiceWorld) => start(world) });
+const definition = (start: (world: ServiceWorld) => Promise<RunningService>) => ({ name: 'billing', about: 'Rates usage.', settings: SETTINGS, metrics: () => ['billing' as const], start: (_settings: unknown, world: ServiceWorld) => start(world) });
 
 describe('a service', () => {
   it('says that it is ready, stops when its lifeline closes, and gives everything back', async () => {

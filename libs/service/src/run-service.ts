@@ -1,13 +1,15 @@
 import { describeSettings, readSettings } from '@tokone/http';
 import type { Settings, SettingsTable } from '@tokone/http';
-import { createLogger } from '@tokone/telemetry';
-import type { LogLevel, Logger } from '@tokone/telemetry';
+import { ServiceMetrics, createLogger } from '@tokone/telemetry';
+import type { LogLevel, Logger, MetricService } from '@tokone/telemetry';
 import { OpenedParts } from './opened-parts.js';
 import { writeStartFailure } from './start-failure.js';
 import { watchStopSignals, whenAborted } from './stop-signals.js';
 
 export interface ServiceWorld {
   logger: Logger;
+  /** Of this process; closed with its parts. */
+  metrics: ServiceMetrics;
   /** Closed in the reverse order when the service stops, or when its start fails. */
   parts: OpenedParts;
   /** Aborts when somebody asks to stop. */
@@ -29,6 +31,8 @@ export interface ServiceDefinition<Table extends SettingsTable> {
   /** A sentence for `--help`. */
   about: string;
   settings: Table;
+  /** Whose metrics the process has. */
+  metrics(settings: Settings<Table>): readonly MetricService[];
   start(settings: Settings<Table>, world: ServiceWorld): Promise<RunningService>;
 }
 
@@ -69,7 +73,8 @@ async function live<Table extends CommonTable>(definition: ServiceDefinition<Tab
   const logger = createLogger(name, (settings as { LOG_LEVEL: LogLevel }).LOG_LEVEL);
   const parts = new OpenedParts(logger, stop);
   try {
-    const { address, failed } = await definition.start(settings, { logger, parts, stop, now: own.now });
+    const metrics = parts.add('metrics', new ServiceMetrics(definition.metrics(settings)), (opened) => opened.close());
+    const { address, failed } = await definition.start(settings, { logger, metrics, parts, stop, now: own.now });
     own.stdout.write(`${name} is ready: ${address}\n`);
     const reason = await Promise.race([whenAborted(stop).then(() => undefined), ...(failed ? [failed] : [])]);
     if (reason !== undefined) own.stderr.write(`${name} stops: ${reason}\n`);

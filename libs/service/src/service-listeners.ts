@@ -45,12 +45,13 @@ export class ServiceListeners {
     await adapter.getInstance().ready();
     const listening = own ?? (app.getHttpServer() as Server);
     const port = await listen(listening, address);
-    this.parts.add(options.name, app, () => close(app, listening, options.drain));
+    this.parts.add(options.name, app, () => closeListener(app, listening, options.drain));
     return { url: urlOf(address.host, port), port, app };
   }
 }
 
-async function close(app: NestFastifyApplication, server: Server, drain: (() => Promise<void>) | undefined): Promise<void> {
+/** Closes a listener and its application: new connections are refused, `drain` may end what runs, and what is then still being written gets a moment. */
+export async function closeListener(app: NestFastifyApplication, server: Server, drain?: () => Promise<void>): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve));
   server.closeIdleConnections();
   await drain?.();

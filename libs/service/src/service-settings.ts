@@ -6,8 +6,8 @@ import type { ListenerAddress } from './listener.js';
 export const SERVICE_SETTINGS = {
   INTERNAL_HOST: text('Address of the listener for the other services. Never one that tenants reach.', '127.0.0.1'),
   INTERNAL_PORT: integer('Port of the listener for the other services; 0 takes a free one.', 7100, { min: 0, max: 65_535 }),
-  MANAGEMENT_HOST: text('Address of the listener for health and operators.', '127.0.0.1'),
-  MANAGEMENT_PORT: integer('Port of the listener for health and operators; 0 takes a free one.', 7200, { min: 0, max: 65_535 }),
+  MANAGEMENT_HOST: text('Address of the listener for health, metrics and operators. Never one that tenants reach.', '127.0.0.1'),
+  MANAGEMENT_PORT: integer('Port of the listener for health, metrics and operators; 0 takes a free one.', 7200, { min: 0, max: 65_535 }),
   TOKONE_INTERNAL_SECRET: internalSecret('What the services of a deployment prove to each other with; the same for all of them.'),
   TOKONE_LIFELINE: choice('stdin: the service stops when its standard input closes, so that it does not outlive a supervisor that was killed.', 'none', ['none', 'stdin']),
   LOG_LEVEL: choice('Least level of the JSON log lines on standard error.', 'warn', LOG_LEVELS),

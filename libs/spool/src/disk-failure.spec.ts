@@ -239,3 +239,28 @@ describe('an fdatasync that fails', () => {
     expect((await fixture.open(folder)).orphans).toEqual([]);
   });
 });
+
+describe('the meter of a spool', () => {
+  it('hears of each sync with its time, and of each refusal of the disk, those in a row too', async () => {
+    const disk = new FaultyDisk();
+    const failed: string[] = [];
+    const syncs: number[] = [];
+    const meter = { synced: (durationMs: number) => void syncs.push(durationMs), failed: (operation: string) => void failed.push(operation) };
+    const spool = await fixture.open(fixture.folder(), { files: disk.files, meter });
+    spool.append(CLOSE, idOf(1), 'x');
+    await written(spool);
+    await eventually('a sync', () => syncs.length > 0);
+    expect(Math.min(...syncs)).toBeGreaterThanOrEqual(0);
+    expect(failed).toEqual([]);
+    disk.room = 0;
+    spool.append(CLOSE, idOf(2), 'x');
+    await eventually('refusals', () => failed.length >= 2);
+    expect(new Set(failed)).toEqual(new Set(['write']));
+    disk.room = Infinity;
+    await eventually('writing', () => spool.accepting);
+    disk.syncFails = 1;
+    spool.append(CLOSE, idOf(3), 'x');
+    await eventually('a failed sync', () => failed.at(-1) === 'sync');
+    await eventually('a good sync', () => spool.accepting);
+  });
+});

@@ -8,3 +8,5 @@ export { SpoolError } from './spool-error.js';
 export type { SpoolErrorCode } from './spool-error.js';
 export { nodeFiles } from './spool-files.js';
 export type { SpoolFiles } from './spool-files.js';
+export type { SpoolMeter } from './spool-meter.js';
+export type { Unacknowledged } from './backlog.js';

@@ -1,12 +1,14 @@
 import { SPOOL_RECORD } from '@tokone/events/spool-record';
 import type { AlarmListener } from './alarm.js';
 import type { Ballast } from './ballast.js';
+import type { Backlog } from './backlog.js';
 import { GroupBuffer, type SpoolWaiter, type WaitEntry } from './group-buffer.js';
 import type { OpenRequests } from './open-requests.js';
 import { VOID_RECORD } from './record.js';
 import type { Segment } from './segment.js';
 import type { SegmentStore, WriteFailure } from './segment-store.js';
 import type { SpoolFiles } from './spool-files.js';
+import type { SpoolMeter } from './spool-meter.js';
 import { SpoolError } from './spool-error.js';
 import { SyncCycle } from './sync-cycle.js';
 
@@ -24,6 +26,7 @@ export interface JournalOptions {
   syncIntervalMs: number;
   bufferBytes: number;
   onAlarm: AlarmListener;
+  meter: SpoolMeter;
   /** After each write, and when a new segment may be read. */
   onReadable: () => void;
   onDeleted: () => void;
@@ -35,6 +38,7 @@ export interface JournalParts {
   store: SegmentStore;
   requests: OpenRequests;
   ballast: Ballast;
+  backlog: Backlog;
 }
 
 /**
@@ -46,6 +50,7 @@ export class Journal {
   private readonly store: SegmentStore;
   private readonly requests: OpenRequests;
   private readonly ballast: Ballast;
+  private readonly backlog: Backlog;
   private readonly buffer: GroupBuffer;
   private readonly sync: SyncCycle;
   private armed = false;
@@ -69,6 +74,7 @@ export class Journal {
     this.store = parts.store;
     this.requests = parts.requests;
     this.ballast = parts.ballast;
+    this.backlog = parts.backlog;
     this.buffer = new GroupBuffer(options.seed, options.bufferBytes);
     this.sync = new SyncCycle({
       folder: options.folder,
@@ -76,6 +82,7 @@ export class Journal {
       store: this.store,
       buffer: this.buffer,
       intervalMs: options.syncIntervalMs,
+      measured: (durationMs) => options.meter.synced(durationMs),
       takeWaiters: () => this.awaitingSync.splice(0),
       deletable: () => this.deletable(),
       synced: (waiters, all) => this.onSynced(waiters, all),
@@ -97,6 +104,7 @@ export class Journal {
     if (opens && this.failure !== undefined) throw this.refusal();
     this.buffer.append(type, id, payload);
     this.requests.note({ type, id, payload }, this.store.currentNumber);
+    this.backlog.append(type);
     this.lastOpenId = opens ? id : undefined;
     this.lastOpenError = undefined;
     this.arm();
@@ -199,6 +207,7 @@ export class Journal {
   }
 
   private onWriteFailed(failure: WriteFailure): void {
+    this.options.meter.failed('write');
     const first = this.failure === undefined;
     this.failure = failure.cause ?? failure;
     if (first) {
@@ -248,6 +257,7 @@ export class Journal {
 
   /** A failed fdatasync is final: the kernel may drop the pages and call the next one good. */
   private onSyncFailed(error: unknown, waiters: WaitEntry[]): void {
+    this.options.meter.failed('sync');
     this.awaitingSync.unshift(...waiters);
     this.store.seal();
     this.buffer.rewind();
@@ -267,6 +277,7 @@ export class Journal {
   }
 
   private onDeleteFailed(error: unknown): void {
+    this.options.meter.failed('delete');
     if (this.deleteFailing) return;
     this.deleteFailing = true;
     const message = 'A consumed segment of the spool cannot be deleted; it is tried again with every sync.';

@@ -3,6 +3,7 @@ import { open, readdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SPOOL_RECORD } from '@tokone/events/spool-record';
 import type { AlarmListener } from './alarm.js';
+import { Backlog } from './backlog.js';
 import { OpenRequests } from './open-requests.js';
 import { packPosition } from './position.js';
 import { CARRIED_OPEN_RECORD, checksumSeed } from './record.js';
@@ -29,6 +30,8 @@ export interface RecoveredSpool {
   segments: Segment[];
   requests: OpenRequests;
   orphans: Orphan[];
+  /** Records of usage, as if none of them had been acknowledged: the consumer alone knows. */
+  backlog: Backlog;
 }
 
 /** Reads all segments of a folder in order. Bytes that are no record are reported, never a reason to stop. */
@@ -37,10 +40,11 @@ export async function recoverSpool(folder: string, onAlarm: AlarmListener): Prom
   const spoolId = names.at(-1)?.spoolId ?? randomUUID();
   const requests = new OpenRequests();
   const openedAt = new Map<string, bigint>();
+  const backlog = new Backlog();
   const segments: Segment[] = [];
   for (const [index, { number, path }] of names.entries()) {
     const walk = { segment: { number, path }, seed: checksumSeed(spoolId), last: index === names.length - 1 };
-    const bytes = await recoverSegment(walk, { requests, openedAt, onAlarm });
+    const bytes = await recoverSegment(walk, { requests, openedAt, backlog, onAlarm });
     segments.push({ number, path, bytes, descriptor: undefined, dirty: false, listed: true });
   }
   const orphans = [...requests.values()].map(({ id, open, progress, extend }) => ({
@@ -50,7 +54,7 @@ export async function recoverSpool(folder: string, onAlarm: AlarmListener): Prom
     extend,
     position: openedAt.get(id)!,
   }));
-  return { spoolId, segments, requests, orphans };
+  return { spoolId, segments, requests, orphans, backlog };
 }
 
 async function listSegments(folder: string): Promise<{ spoolId: string; number: number; path: string }[]> {
@@ -69,6 +73,7 @@ async function listSegments(folder: string): Promise<{ spoolId: string; number: 
 interface RecoveryResult {
   requests: OpenRequests;
   openedAt: Map<string, bigint>;
+  backlog: Backlog;
   onAlarm: AlarmListener;
 }
 
@@ -101,8 +106,14 @@ function noteRecord(scan: SegmentScan, number: number, result: RecoveryResult): 
   const record = { type: reader.typeAt(recordAt), id: reader.idAt(recordAt), payload: '' };
   if (ORPHAN_TYPES.has(record.type)) record.payload = reader.payloadAt(recordAt);
   result.requests.note(record, number);
+  if (Backlog.counts(record.type)) result.backlog.found(packPosition(number, scan.offset), idTimeMs(record.id));
   const opens = record.type === SPOOL_RECORD.open || record.type === CARRIED_OPEN_RECORD;
   if (opens) result.openedAt.set(record.id, packPosition(number, scan.recordOffset));
+}
+
+/** Ids are of version 7, so that they tell when the request began; the record is not older than that. */
+function idTimeMs(id: string): number {
+  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
 /** Resolves to the size of the file. */

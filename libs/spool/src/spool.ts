@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { SPOOL_RECORD } from '@tokone/events/spool-record';
 import type { AlarmListener } from './alarm.js';
+import type { Unacknowledged } from './backlog.js';
 import { Ballast } from './ballast.js';
 import { FolderLock } from './folder-lock.js';
 import type { SpoolWaiter } from './group-buffer.js';
@@ -9,6 +10,7 @@ import { CARRIED_OPEN_RECORD, VOID_RECORD, checksumSeed } from './record.js';
 import { recoverSpool, type Orphan, type RecoveredSpool } from './recovery.js';
 import { SegmentStore } from './segment-store.js';
 import { nodeFiles, type SpoolFiles } from './spool-files.js';
+import { noSpoolMeter, type SpoolMeter } from './spool-meter.js';
 import { SpoolReader, type ReadLimits, type SpoolPage } from './spool-reader.js';
 
 const MIB = 1_048_576;
@@ -35,6 +37,8 @@ export interface SpoolOptions {
   /** Memory for records that cannot be written or are not synced, at least 2 MiB. */
   bufferBytes?: number;
   files?: SpoolFiles;
+  /** Default: nobody counts. */
+  meter?: SpoolMeter;
 }
 
 type FullOptions = Required<SpoolOptions>;
@@ -102,7 +106,7 @@ export class Spool {
         onDeleted: () => this.watchHighWater(),
         released: () => this.releasedTo,
       },
-      { store: this.store, requests: recovered.requests, ballast: this.ballast },
+      { store: this.store, requests: recovered.requests, ballast: this.ballast, backlog: recovered.backlog },
     );
   }
 
@@ -149,6 +153,11 @@ export class Spool {
     return this.recovered.requests.size;
   }
 
+  /** Records of usage, CLOSE and REFUSED, that no consumer has released. */
+  get unacknowledged(): Unacknowledged {
+    return this.recovered.backlog.unacknowledged;
+  }
+
   /** Records from `from` on, undefined = from the oldest that is kept. Never beyond what was written. */
   read(from: bigint | undefined, limits: ReadLimits): Promise<SpoolPage> {
     return this.reader.read(from, limits);
@@ -168,6 +177,7 @@ export class Spool {
     const reached = position < this.end ? position : this.end;
     if (reached <= this.releasedTo) return;
     this.releasedTo = reached;
+    this.recovered.backlog.release(reached);
     this.carryOpenRequests();
     this.journal.collect();
   }
@@ -190,6 +200,7 @@ export class Spool {
   }
 
   private onReadable(): void {
+    this.recovered.backlog.written(this.end, this.options.now());
     this.watchHighWater();
     if (!this.ballast.ready) this.restoreBallastLater();
     for (const listener of this.listeners) listener();
@@ -252,5 +263,6 @@ function withDefaults(options: SpoolOptions): FullOptions {
     ballastBytes: options.ballastBytes ?? 16 * MIB,
     bufferBytes: options.bufferBytes ?? 64 * MIB,
     files: options.files ?? nodeFiles,
+    meter: options.meter ?? noSpoolMeter,
   };
 }

@@ -9,6 +9,8 @@ export interface SyncHost {
   store: SegmentStore;
   buffer: GroupBuffer;
   intervalMs: number;
+  /** How long a sync took that succeeded, milliseconds. */
+  measured(durationMs: number): void;
   /** Those who wait for the sync that begins now. */
   takeWaiters(): WaitEntry[];
   /** Segments that may be deleted once all that is written now is durable. */
@@ -69,6 +71,7 @@ export class SyncCycle {
     const all = !host.buffer.hasUnwritten;
     const waiters = host.takeWaiters();
     const deletable = host.deletable();
+    const startedAtMs = performance.now();
     try {
       for (const segment of targets) await this.syncSegment(segment);
       await this.listSegments();
@@ -77,6 +80,7 @@ export class SyncCycle {
       host.failed(error, waiters);
       return;
     }
+    if (targets.length > 0) host.measured(performance.now() - startedAtMs);
     host.buffer.commitSync();
     host.store.closeFinished();
     host.synced(waiters, all);

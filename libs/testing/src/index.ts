@@ -11,7 +11,7 @@ export type { RawAnswer, RawCall } from './raw-call.js';
 export { callRaw } from './raw-call.js';
 export type { TruthRecord } from './simulator.js';
 export { SimulatorProcess, readTruth } from './simulator.js';
-export type { GroupName, HoldsReport, Product, ProductOptions, Shape, Tenant } from './product.js';
+export type { GroupName, HoldsReport, ManagementListener, Product, ProductOptions, Shape, Tenant } from './product.js';
 export { startProduct, testedShape } from './product.js';
 export type { KafkaPlace, ServiceNote, ServicesOptions } from './services.js';
 export { ServicesProcess } from './services.js';

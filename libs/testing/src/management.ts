@@ -7,6 +7,11 @@ export interface JsonAnswer {
   body: Record<string, unknown>;
 }
 
+/** Where the listener for operators is, as the command line finds it. */
+export async function managementUrl(dataFolder: string): Promise<string> {
+  return (JSON.parse(await readFile(join(dataFolder, 'operator.json'), 'utf8')) as { url: string }).url;
+}
+
 /** The operator's API of the TokOne on a data folder, found as the command line finds it. */
 export async function callManagement(dataFolder: string, { method, path, body }: { method: 'GET' | 'POST'; path: string; body?: unknown }): Promise<JsonAnswer> {
   const { url, token } = JSON.parse(await readFile(join(dataFolder, 'operator.json'), 'utf8')) as { url: string; token: string };

@@ -11,6 +11,14 @@ export interface HoldsReport {
   heldNanoUsd: string;
 }
 
+export interface ManagementListener {
+  /** As in `apps/<name>`. */
+  app: string;
+  /** `billing-2`. */
+  name: string;
+  url: string;
+}
+
 export interface Tenant {
   accountId: string;
   keyId: string;
@@ -40,6 +48,8 @@ export interface Product {
   servingProcessId(): Promise<number>;
   /** Where its services listen for each other; none in one process. */
   internalUrls(): Promise<string[]>;
+  /** Every process of the product that has a management listener, with its address. */
+  managementListeners(): Promise<ManagementListener[]>;
   /** Orderly; removes a folder of its own. Returns the exit code. */
   stop(): Promise<number | null>;
   /** kill -9 of what the user started. */

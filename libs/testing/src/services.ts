@@ -5,7 +5,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import { ChildProgram } from './child-program.js';
 import { callManagement, holdsOf, makeTenant, readReadiness } from './management.js';
 import type { JsonAnswer } from './management.js';
-import type { GroupName, HoldsReport, Product, ProductOptions, Tenant } from './product.js';
+import type { GroupName, HoldsReport, ManagementListener, Product, ProductOptions, Tenant } from './product.js';
 import { createDatabase } from './servers/test-database.js';
 import { testServers } from './servers/test-servers.js';
 import { readQuickstart } from './standalone.js';
@@ -162,6 +162,10 @@ export class ServicesProcess implements Product {
 
   async internalUrls(): Promise<string[]> {
     return (await this.services()).map(({ internalUrl }) => internalUrl);
+  }
+
+  async managementListeners(): Promise<ManagementListener[]> {
+    return (await this.services()).map(({ app, name, managementUrl: url }) => ({ app, name, url }));
   }
 
   async stop(): Promise<number | null> {

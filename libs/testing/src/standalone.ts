@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ChildProgram } from './child-program.js';
-import { callManagement, holdsOf, makeTenant } from './management.js';
+import { callManagement, holdsOf, makeTenant, managementUrl } from './management.js';
 import type { JsonAnswer } from './management.js';
-import type { GroupName, HoldsReport, Product, ProductOptions, Tenant } from './product.js';
+import type { GroupName, HoldsReport, ManagementListener, Product, ProductOptions, Tenant } from './product.js';
 import { makeTemporaryFolder } from './temporary-folder.js';
 
 export interface QuickstartAddresses {
@@ -61,6 +61,10 @@ export class StandaloneProcess implements Product {
 
   internalUrls(): Promise<string[]> {
     return Promise.resolve([]);
+  }
+
+  async managementListeners(): Promise<ManagementListener[]> {
+    return [{ app: 'standalone', name: 'standalone', url: await managementUrl(this.dataFolder) }];
   }
 
   get spoolFolder(): string {

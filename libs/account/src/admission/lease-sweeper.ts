@@ -13,7 +13,7 @@ export interface LeaseSweeperParts {
   clients: { running(url: string, requests: readonly { accountId: string; requestId: string }[]): Promise<RunningAnswer> };
   fence: { pass(deadlineMs: number): Promise<FenceAnswer> };
   /** Tells admission what is posted of these, and returns it. */
-  postings: { repeat(accounts: readonly UnpostedAccount[]): Promise<Set<string>> };
+  postings: { repeat(accounts: readonly UnpostedAccount[]): Promise<{ posted: ReadonlySet<string> }> };
   raiseAlarm: RaiseAlarm;
   /** Default 2 s. */
   intervalMs?: number;
@@ -54,7 +54,7 @@ export class LeaseSweeper {
     const unknown = await this.unknownOf(expired);
     if (unknown.length === 0 || !(await fence.pass(FENCE_MS)).passed) return;
     const byAccount = Map.groupBy(unknown, ({ accountId }) => accountId);
-    const posted = await postings.repeat(Array.from(byAccount, ([accountId, holds]) => ({ accountId, seq: -1n, requestIds: holds.map(({ requestId }) => requestId) })));
+    const { posted } = await postings.repeat(Array.from(byAccount, ([accountId, holds]) => ({ accountId, seq: -1n, requestIds: holds.map(({ requestId }) => requestId) })));
     let dropped = 0;
     for (const [accountId, holds] of byAccount) dropped += await accounts.drop(accountId, holds.filter(({ requestId }) => !posted.has(requestId)));
     if (dropped > 0) raiseAlarm({ kind: 'holds_left_behind', holds: dropped, accountIds: [...byAccount.keys()] });

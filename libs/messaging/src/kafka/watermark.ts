@@ -29,6 +29,15 @@ export class Watermarks {
     return pollUntil(() => hasPassed(this.admin, names, offsets), deadline);
   }
 
+  /** How many records of each partition the group has not committed. */
+  async lag(group: string, topic: TopicName): Promise<Map<number, number>> {
+    const names = { group: this.connection.group(group), topic: this.connection.topic(topic) };
+    const ranges = await this.admin.ranges(names.topic);
+    const committed = await this.admin.committed(names.group, names.topic);
+    // What is gone from the log nobody waits for any more.
+    return new Map([...ranges].map(([partition, { low, high }]) => [partition, Math.max(0, Number(high - (committed.get(partition) ?? low)))]));
+  }
+
   /** Of `usage.recorded`, for the fence of admission. */
   usageEnd(): Promise<Offsets> {
     return this.endOffsets('usage.recorded');
