@@ -3,8 +3,11 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { InternalClient } from '@tokone/http';
 import { OpenedParts, ServiceListeners, internalModule } from '@tokone/service';
 import { silentLogger } from '@tokone/telemetry';
+import { MemoryAdmissionAudit } from './admission-audit.js';
+import type { AuditedAccount } from './admission-audit.js';
 import { admissionInternal } from './admission.controller.js';
 import { GatewayTargets } from './gateway-targets.js';
+import { HttpAdmissionAudit } from './http-admission-audit.js';
 import { HttpAdmissionPosts } from './http-admission-posts.js';
 import { HttpAdmissionView } from './http-admission-view.js';
 import { MemoryAdmission } from './memory-admission.js';
@@ -58,6 +61,29 @@ describe('the internal routes of a gateway', () => {
     const pages = [await view.unposted(), await view.unposted()];
     expect(pages.map(({ length }) => length)).toEqual([5_000, 1_000]);
     expect(new Set(pages.flat().map(({ accountId }) => accountId)).size).toBe(6_000);
+  });
+
+  it('tell all that admission holds, page by page, for whoever compares it with the ledger', async () => {
+    const ids = Array.from({ length: 1_100 }, (_, index) => `019ab1c2-0000-7000-8000-${index.toString(16).padStart(12, '0')}`);
+    const amount = { inputNanoUsd: 7n, worstNanoUsd: 7n, firstStepNanoUsd: 0n, mode: 'limit_stated' } as const;
+    for (const accountId of ids) await admission.reserve({ accountId, requestId: accountId, amount });
+    nowMs = 1_000;
+    await admission.settle(ids[3] ?? '', ids[3] ?? '', 5n);
+    nowMs = 4_000;
+    const pages: AuditedAccount[][] = [];
+    for await (const page of new HttpAdmissionAudit(targets).pages()) pages.push([...page]);
+    expect(pages.map(({ length }) => length)).toEqual([500, 500, 100]);
+    expect(pages.flat().map(({ accountId }) => accountId)).toEqual(ids);
+    expect(pages[0]?.[0]).toEqual({ accountId: ids[0], seq: 1n, limitNanoUsd: 100n, heldNanoUsd: 7n, settledNanoUsd: 0n, records: [{ requestId: ids[0], state: 'held', amountNanoUsd: 7n, ageMs: 4_000 }] });
+    expect(pages[0]?.[3]?.records).toEqual([{ requestId: ids[3], state: 'settled', amountNanoUsd: 5n, ageMs: 3_000 }]);
+    const local: AuditedAccount[][] = [];
+    for await (const page of new MemoryAdmissionAudit(admission).pages()) local.push([...page]);
+    expect(local).toEqual(pages);
+  });
+
+  it('are asked of a gateway that is alive, or nothing is known', async () => {
+    const none = parts.add('no targets', new GatewayTargets({ list: async () => [], secret: SECRET, now: () => performance.now() }), (opened) => opened.close());
+    await expect(new HttpAdmissionAudit(none).pages().next()).rejects.toThrow('no gateway is alive');
   });
 
   it('are closed without the secret, and to what is no posting', async () => {

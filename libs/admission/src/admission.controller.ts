@@ -2,11 +2,14 @@ import { Body, Controller, Get, HttpCode, Inject, Post, Query } from '@nestjs/co
 import type { Provider, Type } from '@nestjs/common';
 import { readAs } from '@tokone/service';
 import { z } from 'zod';
+import { writeAuditPage } from './audit-wire.js';
 import { MemoryAdmission } from './memory-admission.js';
 import { postingsMessage, writeUnposted } from './posting-wire.js';
 import { UnpostedPages } from './unposted-pages.js';
 
 const view = z.object({ olderThanMs: z.coerce.number().int().min(0).max(3_600_000).default(2_000) });
+
+const auditPage = z.object({ after: z.coerce.number().int().min(0).default(0) });
 
 /** What the account service tells this gateway's admission, and asks of it. */
 @Controller('internal/gateway/admission')
@@ -26,6 +29,11 @@ export class AdmissionController {
   @Get('unposted')
   unposted(@Query() query: unknown): object {
     return writeUnposted(this.pages.next(readAs(view, query).olderThanMs));
+  }
+
+  @Get('audit')
+  audit(@Query() query: unknown): unknown {
+    return writeAuditPage(this.admission.audit(readAs(auditPage, query).after));
   }
 }
 

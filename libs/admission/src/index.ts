@@ -17,3 +17,6 @@ export type { GatewayTargetsOptions } from './gateway-targets.js';
 export { HttpAdmissionPosts } from './http-admission-posts.js';
 export type { HttpAdmissionPostsOptions } from './http-admission-posts.js';
 export { HttpAdmissionView } from './http-admission-view.js';
+export { MemoryAdmissionAudit } from './admission-audit.js';
+export type { AdmissionAudit, AuditedAccount, AuditedRecord } from './admission-audit.js';
+export { HttpAdmissionAudit } from './http-admission-audit.js';

@@ -6,6 +6,8 @@ import type {
   ReserveRequest,
   ReserveResult,
 } from './admission.js';
+import { AUDITED_ACCOUNTS, AUDITED_RECORDS } from './admission-audit.js';
+import type { AuditPage, AuditedAccount } from './admission-audit.js';
 import { decideHold } from './decide-hold.js';
 
 export interface MemoryAdmissionOptions {
@@ -19,6 +21,7 @@ export interface MemoryAdmissionOptions {
 interface RequestRecord {
   state: 'held' | 'settled';
   amountNanoUsd: bigint;
+  heldAtMs: number;
   settledAtMs: number;
   /** As first answered, for a repeated reserve. */
   extendable: boolean;
@@ -26,6 +29,8 @@ interface RequestRecord {
 }
 
 interface AccountState {
+  /** Rises with each account that is loaded, so that a page can say where it ended. */
+  loadNumber: number;
   seq: bigint;
   limitNanoUsd: bigint;
   heldNanoUsd: bigint;
@@ -56,6 +61,7 @@ export class MemoryAdmission implements Admission {
   /** Accounts with settled records, and some that had some until a moment ago. */
   private readonly settling = new Map<string, AccountState>();
   private readonly maxAccounts: number;
+  private loadNumber = 0;
 
   constructor(private readonly options: MemoryAdmissionOptions) {
     this.maxAccounts = options.maxAccounts ?? 100_000;
@@ -72,7 +78,7 @@ export class MemoryAdmission implements Admission {
       }
       account = this.accounts.get(request.accountId);
     }
-    return hold(account, request);
+    return hold(account, request, this.options.now());
   }
 
   extend(accountId: string, requestId: string, byNanoUsd: bigint): Promise<ExtendResult> {
@@ -160,6 +166,25 @@ export class MemoryAdmission implements Admission {
     return { held, settled, heldNanoUsd };
   }
 
+  /** For reconciliation: accounts that were loaded after the `after`th, as many as a page takes. Changes nothing. */
+  audit(after: number): AuditPage {
+    const nowMs = this.options.now();
+    const page: AuditPage = { accounts: [], last: undefined };
+    let records = 0;
+    let last = after;
+    for (const [accountId, account] of this.accounts) {
+      if (account.loadNumber <= after) continue;
+      if (page.accounts.length >= AUDITED_ACCOUNTS || records >= AUDITED_RECORDS) {
+        page.last = last;
+        break;
+      }
+      page.accounts.push(auditOf(accountId, account, nowMs));
+      records += account.records.size;
+      last = account.loadNumber;
+    }
+    return page;
+  }
+
   private load(accountId: string): Promise<AccountState | undefined> {
     const running = this.loading.get(accountId);
     if (running) return running.done;
@@ -173,6 +198,7 @@ export class MemoryAdmission implements Admission {
     const read = await this.options.balances.read(accountId);
     if (read === undefined) return undefined;
     const account: AccountState = {
+      loadNumber: ++this.loadNumber,
       seq: read.seq,
       limitNanoUsd: read.balanceNanoUsd,
       heldNanoUsd: 0n,
@@ -197,7 +223,7 @@ export class MemoryAdmission implements Admission {
   }
 }
 
-function hold(account: AccountState, { requestId, amount }: ReserveRequest): ReserveResult {
+function hold(account: AccountState, { requestId, amount }: ReserveRequest, nowMs: number): ReserveResult {
   const repeated = account.records.get(requestId);
   if (repeated) return { status: 'held', holdNanoUsd: repeated.amountNanoUsd, extendable: repeated.extendable, whole: repeated.whole };
   const spendableNanoUsd = account.limitNanoUsd - account.settledNanoUsd;
@@ -207,9 +233,14 @@ function hold(account: AccountState, { requestId, amount }: ReserveRequest): Res
   const refusal = { availableNanoUsd: positive(availableNanoUsd), neededNanoUsd: holdNanoUsd };
   if (holdNanoUsd > spendableNanoUsd) return { status: 'insufficient_balance', ...refusal };
   if (holdNanoUsd > availableNanoUsd) return { status: 'balance_held', ...refusal };
-  account.records.set(requestId, { state: 'held', amountNanoUsd: holdNanoUsd, settledAtMs: 0, extendable, whole });
+  account.records.set(requestId, { state: 'held', amountNanoUsd: holdNanoUsd, heldAtMs: nowMs, settledAtMs: 0, extendable, whole });
   account.heldNanoUsd += holdNanoUsd;
   return { status: 'held', holdNanoUsd, extendable, whole };
+}
+
+function auditOf(accountId: string, { seq, limitNanoUsd, heldNanoUsd, settledNanoUsd, records }: AccountState, nowMs: number): AuditedAccount {
+  const audited = Array.from(records, ([requestId, { state, amountNanoUsd, heldAtMs, settledAtMs }]) => ({ requestId, state, amountNanoUsd, ageMs: nowMs - (state === 'held' ? heldAtMs : settledAtMs) }));
+  return { accountId, seq, limitNanoUsd, heldNanoUsd, settledNanoUsd, records: audited };
 }
 
 function settledBefore({ records }: AccountState, beforeMs: number): string[] {
