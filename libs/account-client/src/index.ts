@@ -13,3 +13,5 @@ export { GatewayMembership } from './gateway-membership.js';
 export type { GatewayMembershipOptions, JoinLimits } from './gateway-membership.js';
 export { passFence } from './fence-passage.js';
 export type { FencePassage } from './fence-passage.js';
+export { MOST_LOST, readRecordReport, recordsQuestion } from './gateway-records.js';
+export type { GatewayRecordReport, GatewayRecords } from './gateway-records.js';

@@ -12,6 +12,11 @@ export class RunningExchanges {
     return this.running.size;
   }
 
+  /** Of the requests that have become exchanges. */
+  ids(): Set<string> {
+    return new Set(Array.from(this.running, ({ request }) => request.requestId));
+  }
+
   add(exchange: Exchange): void {
     this.running.add(exchange);
   }
