@@ -10,9 +10,9 @@ import { waitFor } from '@tokone/testing';
 import { AccountFeature } from './account-feature.js';
 import { startLedgerDatabase } from './fixtures/ledger-database.js';
 import type { LedgerDatabase } from './fixtures/ledger-database.js';
+import { ledgerFaults } from './fixtures/ledger-faults.js';
 import { PostgresGatewayRegistry } from './gateway-registry.js';
 import { LedgerService } from './ledger-service.js';
-import { reconcile } from './reconcile.js';
 
 const SECRET = 'secret-between-the-services-of-a-spec';
 const now = (): number => performance.now();
@@ -119,7 +119,7 @@ describe('two account services over one database', () => {
       expect(await known(accountId)).toBe(wallet.seq);
     }
     expect(gateway.admission.outstanding()).toEqual({ held: 0, settled: 0, heldNanoUsd: 0n });
-    expect(await reconcile(database.pool)).toEqual([]);
+    expect(await ledgerFaults(database.pool)).toEqual([]);
     expect(database.alarms).toEqual([]);
   });
 
