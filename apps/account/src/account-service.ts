@@ -10,6 +10,7 @@ import { openDatabase, openPool } from '@tokone/persistence';
 import { Uuid7Source } from '@tokone/protocol';
 import { HealthChecks, HealthModule, ServiceListeners, databaseCheck, internalAddress, internalModule, logAlarm, managementAddress } from '@tokone/service';
 import type { RunningService, ServiceWorld } from '@tokone/service';
+import { startReconciliation } from './reconciliation.js';
 import type { SETTINGS } from './settings.js';
 
 type AccountSettings = Settings<typeof SETTINGS>;
@@ -35,12 +36,13 @@ export async function startAccount(settings: AccountSettings, world: ServiceWorl
   publishChanges(feature, connection, { parts, raiseAlarm });
   const watermarks = parts.add('watermarks', new Watermarks(connection), (opened) => opened.close());
   const fence = new LedgerFence({ watermarks, outbox: new HttpOutbox(billing), now: monotonicNow });
+  const reconciliation = startReconciliation({ feature, billing, targets, watermarks }, world);
   const listeners = new ServiceListeners(parts);
   const statements = new HttpChargeStatements(billing);
   const management = await listeners.open({
     name: 'management listener',
     address: managementAddress(settings),
-    modules: [AccountModule.with({ feature, ledger, operatorToken: settings.TOKONE_OPERATOR_TOKEN, explainCharge: (id) => statements.explain(id) }), HealthModule.with(new HealthChecks([databaseCheck(pool, 'account')]))],
+    modules: [AccountModule.with({ feature, ledger, reconciliation, operatorToken: settings.TOKONE_OPERATOR_TOKEN, explainCharge: (id) => statements.explain(id) }), HealthModule.with(new HealthChecks([databaseCheck(pool, 'account')]))],
   });
   const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...accountInternal({ feature, gateways, fence }) })];
   const internal = await listeners.open({ name: 'internal listener', address: internalAddress(settings), modules });

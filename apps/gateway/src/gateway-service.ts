@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { HttpAccountDirectory, HttpBalances } from '@tokone/account-client';
 import { MemoryAdmission, admissionInternal } from '@tokone/admission';
 import { HttpPriceBook, HttpUsageQuery } from '@tokone/billing-client';
-import { Gateway, GatewayModule, GatewayStatusModule, watchSpoolIdentity } from '@tokone/gateway';
+import { Gateway, GatewayModule, GatewayStatusModule, SpoolRecords, recordsInternal, watchSpoolIdentity } from '@tokone/gateway';
 import { InternalClient, UndiciUpstreamClient } from '@tokone/http';
 import { KafkaChangeFeed, KafkaConnection } from '@tokone/messaging';
 import { StartupError } from '@tokone/persistence';
@@ -17,6 +17,7 @@ import type { GatewayAdapters } from './adapters.js';
 import { readAnnouncedUrl } from './announced-url.js';
 import { takeSpool } from './gateway-spool.js';
 import { passStart } from './passage.js';
+import { ShippedLog } from './shipped-log.js';
 import type { GatewaySettings } from './settings.js';
 
 const CONNECTIONS_PER_ORIGIN = 16_384;
@@ -44,11 +45,16 @@ export async function startGateway(settings: GatewaySettings, world: ServiceWorl
   const { gateway, admission, spool, account, kafka, instanceId } = opened;
   const listeners = new ServiceListeners(parts);
   const management = await listeners.open({ name: 'management listener', address: managementAddress(settings), modules: [GatewayStatusModule.with(gateway, () => admission.outstanding())] });
-  const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...admissionInternal({ admission }) })];
+  const shipped = new ShippedLog();
+  const records = recordsInternal(new SpoolRecords({ spool, running: gateway.running, log: shipped }));
+  const admissionRoutes = admissionInternal({ admission });
+  const routes = { controllers: [...admissionRoutes.controllers, ...records.controllers], providers: [...admissionRoutes.providers, ...records.providers] };
+  const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...routes })];
   const internal = await listeners.open({ name: 'internal listener', address: internalAddress(settings), modules });
   const identity = { gatewayId: spool.id, instanceId, url: announcedUrl ?? internal.url };
   const cursorPath = join(settings.TOKONE_SPOOL_DIR, 'shipped');
-  const { replaced } = await passStart({ gateway, spool, account, kafka, identity, cursorPath }, world);
+  const { replaced, shipper } = await passStart({ gateway, spool, account, kafka, identity, cursorPath }, world);
+  shipped.shipper = shipper;
   await followChanges(opened, world);
   const publicApi = await listeners.open({
     name: 'public listener',

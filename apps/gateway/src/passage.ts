@@ -28,7 +28,7 @@ const LAST_SHIPMENT_MS = 10_000;
  * From an opened spool to the first balance that may be read: the place among the gateways, what a crash left open is
  * closed, the whole spool is shipped, and the fence is passed. @throws StartupError, for a second gateway too.
  */
-export async function passStart({ gateway, spool, account, kafka, identity, cursorPath }: PassageInput, { parts, logger, stop }: ServiceWorld): Promise<{ replaced: Promise<string> }> {
+export async function passStart({ gateway, spool, account, kafka, identity, cursorPath }: PassageInput, { parts, logger, stop, now }: ServiceWorld): Promise<{ replaced: Promise<string>; shipper: UsageShipper }> {
   const registry = new HttpGatewayRegistry(account);
   const waitFor = (what: string): void => void (gateway.startWaitsFor = what);
   let tell: (reason: string) => void = () => undefined;
@@ -41,7 +41,7 @@ export async function passStart({ gateway, spool, account, kafka, identity, curs
   await parts.whileWanted(gateway.recover());
   const producer = new CarefulProducer(kafka, { onUnconfirmed: (unconfirmed) => logger.warn({ ...unconfirmed }, 'Kafka acknowledged records that it had not stored; they are sent again') });
   const onTrouble = ({ cause, ...trouble }: { cause: unknown }): void => logger.error({ ...trouble, cause: String(cause) }, 'usage could not be shipped; it stays in the spool and is tried again');
-  const shipper = await UsageShipper.start({ spool, connection: kafka, producer, cursorPath, random: Math.random, onTrouble });
+  const shipper = await UsageShipper.start({ spool, connection: kafka, producer, cursorPath, now, random: Math.random, onTrouble });
   parts.add('shipper', shipper, async (opened) => {
     await opened.caughtUp(LAST_SHIPMENT_MS).catch(() => logger.warn({}, 'not everything that the spool holds could be shipped; the next start does it'));
     await opened.stop();
@@ -50,7 +50,7 @@ export async function passStart({ gateway, spool, account, kafka, identity, curs
   await parts.whileWanted(shipper.caughtUp(PASSAGE_DEADLINE_MS));
   waitFor('billing and the ledger, to charge what was left');
   await parts.whileWanted(passFence({ fence: registry, gateway: identity, logger, deadlineMs: PASSAGE_DEADLINE_MS, onWait: waitFor, stop }));
-  return { replaced };
+  return { replaced, shipper };
 }
 
 function refuseStart(cause: unknown): never {
