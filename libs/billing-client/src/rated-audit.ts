@@ -18,7 +18,7 @@ export interface RatedAudit {
 }
 
 /** Rows of usage, charged or not, that one page looks at. */
-export const ROWS_PER_PAGE = 20_000;
+export const ROWS_PER_PAGE = 10_000;
 export const IDS_AT_ONCE = 1_000;
 export const MINUTES_AT_ONCE = 15;
 

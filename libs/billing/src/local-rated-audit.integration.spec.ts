@@ -63,9 +63,9 @@ describe('the charges of a range', () => {
     // Made in the database: as many through the consumer would take a minute.
     await rate([usageEvent()]);
     const columns = (await database.pool.query<{ names: string }>(`SELECT string_agg(column_name, ', ' ORDER BY ordinal_position) AS names FROM information_schema.columns WHERE table_schema = 'billing' AND table_name = 'usage' AND column_name <> 'id'`)).rows[0]?.names;
-    await database.pool.query(`INSERT INTO billing.usage (id, ${columns}) SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, ${columns} FROM billing.usage, generate_series(1, 20005) n`);
+    await database.pool.query(`INSERT INTO billing.usage (id, ${columns}) SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, ${columns} FROM billing.usage, generate_series(1, 10005) n`);
     const page = await both((audit) => audit.chargePage(ALL));
-    expect(page).toMatchObject({ last: '00000000-0000-7000-8000-000000004e20', count: 20_000 });
+    expect(page).toMatchObject({ last: '00000000-0000-7000-8000-000000002710', count: 10_000 });
     expect(await both((audit) => audit.chargePage({ after: page.last ?? '', upTo: LAST_ID }))).toMatchObject({ last: undefined, count: 6 });
   });
 });
