@@ -59,10 +59,9 @@ const WRITE_ROWS = `
       counted_from = coalesce(c.counted_from, c.next_offset),
       counted_to = greatest(coalesce(c.counted_to, c.next_offset), excluded.next_offset),
       rated = c.rated + excluded.rated,
-      records = c.records + CASE
-        WHEN excluded.next_offset <= coalesce(c.counted_to, c.next_offset) THEN 0
-        WHEN cardinality(${OFFSETS}::bigint[]) = 0 THEN greatest(0, excluded.records - greatest(0, coalesce(c.counted_to, c.next_offset) - excluded.counted_from))
-        ELSE greatest(0, excluded.records - (SELECT count(*) FROM unnest(${OFFSETS}::bigint[]) AS o (place) WHERE o.place < coalesce(c.counted_to, c.next_offset))) END
+      records = c.records + greatest(0, excluded.records - CASE cardinality(${OFFSETS}::bigint[])
+        WHEN 0 THEN greatest(0, coalesce(c.counted_to, c.next_offset) - excluded.counted_from)
+        ELSE (SELECT count(*) FROM unnest(${OFFSETS}::bigint[]) AS o (place) WHERE o.place < coalesce(c.counted_to, c.next_offset)) END)
   )
   ${COUNTS}`;
 
