@@ -30,7 +30,7 @@ async function ship({ brokers, topicPrefix }: { brokers: readonly string[]; topi
   const connection = new KafkaConnection({ brokers, clientId: 'tokone-bench', topicPrefix, logger, now });
   const onTrouble = ({ cause, ...trouble }: { cause: unknown }) => logger.error({ ...trouble, cause: String(cause) }, 'usage could not be shipped');
   const startedAtMs = now();
-  const shipper = await UsageShipper.start({ spool, connection, producer: new CarefulProducer(connection), cursorPath: `${folder}.shipped`, random: Math.random, onTrouble });
+  const shipper = await UsageShipper.start({ spool, connection, producer: new CarefulProducer(connection), now, cursorPath: `${folder}.shipped`, random: Math.random, onTrouble });
   try {
     await shipper.caughtUp(SHIP_DEADLINE_MS);
     return { startedAtMs, shippedAtMs: now() };

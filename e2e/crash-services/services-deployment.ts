@@ -13,6 +13,7 @@ import { FragileServers } from './fragile-servers.js';
 import type { FragileServersOptions } from './fragile-servers.js';
 import { PipelineEnds } from './pipeline-ends.js';
 import { findInexcusable } from './failed-calls.js';
+import { findMismatches } from './mismatches.js';
 import type { Excuse } from './failed-calls.js';
 import { isRunning, standStill } from './process-state.js';
 import type { Outage } from './process-state.js';
@@ -179,6 +180,7 @@ export class ServicesDeployment {
   async findFaults(): Promise<string[]> {
     const spool = await readSpoolEvidence(this.services.spoolFolder);
     const faults = [...spool.openOnly, ...spool.partial].map((id) => `${id} is open in the spool for ever`);
+    faults.push(...(await findMismatches(this.services)));
     faults.push(...(await this.query((pool) => findUnrated(pool, [...this.evidence.closed.keys(), ...spool.closed.keys()]))));
     const { databaseUrl } = this.services.addresses;
     const { accountIds, calls, evidence, unread } = this;

@@ -9,6 +9,7 @@ import { Uuid7Source } from '@tokone/protocol';
 import { HealthChecks, HealthModule, MetricsModule, ServiceListeners, databaseCheck, internalAddress, internalModule, logAlarm, managementAddress } from '@tokone/service';
 import type { RunningService, ServiceWorld } from '@tokone/service';
 import { RegistryAccountMetrics, showLag } from '@tokone/telemetry';
+import { startReconciliation } from './reconciliation.js';
 import { openSharedAdmission, startOpenings } from './shared-admission.js';
 import type { AccountSettings } from './settings.js';
 
@@ -37,13 +38,14 @@ export async function startAccount(settings: AccountSettings, world: ServiceWorl
   const watermarks = parts.add('watermarks', new Watermarks(connection), (opened) => opened.close());
   showLag(world.metrics, 'acct_lag_records', () => watermarks.lag('account', 'charge.rated'));
   const fence = new MeasuredFence(new LedgerFence({ watermarks, outbox: new HttpOutbox(billing), now: monotonicNow }), feature.metrics);
-  const { openings, gateways } = startOpenings(settings, { world, feature, ledger, admission, fence });
+  const { openings, gateways, clients } = startOpenings(settings, { world, feature, ledger, admission, fence });
+  const reconciliation = startReconciliation({ feature, billing, accounts: admission.accounts, clients, watermarks }, world);
   const listeners = new ServiceListeners(parts);
   const statements = new HttpChargeStatements(billing);
   const management = await listeners.open({
     name: 'management listener',
     address: managementAddress(settings),
-    modules: [AccountModule.with({ feature, ledger, operatorToken: settings.TOKONE_OPERATOR_TOKEN, explainCharge: (id) => statements.explain(id) }), HealthModule.with(new HealthChecks([databaseCheck(pool, 'account')], () => ({ redis: admission.connected() ? 'connected' : 'not connected' }))), MetricsModule.with(world.metrics)],
+    modules: [AccountModule.with({ feature, ledger, reconciliation, operatorToken: settings.TOKONE_OPERATOR_TOKEN, explainCharge: (id) => statements.explain(id) }), HealthModule.with(new HealthChecks([databaseCheck(pool, 'account')], () => ({ redis: admission.connected() ? 'connected' : 'not connected' }))), MetricsModule.with(world.metrics)],
   });
   const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...accountInternal({ feature, gateways, openings }) })];
   const internal = await listeners.open({ name: 'internal listener', address: internalAddress(settings), modules });

@@ -46,7 +46,7 @@ export interface OpeningsInput {
 }
 
 /** The way of cold accounts to open ones, and the sweeper of what gateways left behind. */
-export function startOpenings(settings: AccountSettings, { world, feature, ledger, admission, fence }: OpeningsInput): { openings: AccountOpenings; gateways: PostgresGatewayRegistry } {
+export function startOpenings(settings: AccountSettings, { world, feature, ledger, admission, fence }: OpeningsInput): { openings: AccountOpenings; gateways: PostgresGatewayRegistry; clients: GatewayClients } {
   const { parts, logger } = world;
   const now = (): number => performance.now();
   const { pool, raiseAlarm } = feature.parts;
@@ -58,5 +58,5 @@ export function startOpenings(settings: AccountSettings, { world, feature, ledge
   parts.add('openings', openings, (opened) => opened.stop());
   const leases = parts.add('leases', new LeaseSweeper({ view, accounts, gateways, clients, fence, postings: ledger.sweeper, raiseAlarm }), (opened) => opened.stop());
   leases.start();
-  return { openings, gateways };
+  return { openings, gateways, clients };
 }

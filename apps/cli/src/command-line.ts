@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { describeAnswer, describeCharge, describePage } from './answer-text.js';
 import { ArgumentError, readAmount, readId } from './argument.js';
 import { CommandError, ManagementClient, NoAnswerError } from './management-client.js';
+import { addReconcile } from './reconcile-command.js';
 
 export interface CommandLineWorld {
   dataFolder: string;
@@ -10,27 +11,28 @@ export interface CommandLineWorld {
   complain(text: string): void;
 }
 
-/** Runs one command of the operator. Returns the exit status: 0 done, 1 refused, 2 not understood. */
+/** Runs one command of the operator. Returns the exit status: 0 done, 1 refused, 2 not understood; `reconcile` has its own. */
 export async function runCommandLine(argv: readonly string[], world: CommandLineWorld): Promise<number> {
   const json = argv.includes('--json');
-  const program = buildProgram({ ...world, json });
+  let ownCode: number | undefined;
+  const program = buildProgram({ ...world, json, exit: (code) => (ownCode = code) });
   try {
     await program.parseAsync([...argv]);
-    return 0;
+    return ownCode ?? 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     const message = sentenceOf(error);
     // Commander has said its own already, where it is not to be JSON.
     if (json) world.complain(JSON.stringify({ error: { message } }));
     else if (!(error instanceof CommanderError)) world.complain(message);
-    return error instanceof CommanderError || error instanceof ArgumentError ? 2 : 1;
+    return ownCode ?? (error instanceof CommanderError || error instanceof ArgumentError ? 2 : 1);
   }
 }
 
 type Describe = (answer: unknown) => string;
 type Run = (request: { method: 'GET' | 'POST'; path: string; body?: object }, describe?: Describe) => Promise<void>;
 
-function buildProgram(world: CommandLineWorld & { json: boolean }): Command {
+function buildProgram(world: CommandLineWorld & { json: boolean; exit(code: number): void }): Command {
   const program = new Command('tokone')
     .description("The operator's command line. It speaks to the TokOne that runs on the data folder TOKONE_DATA_DIR.")
     .option('--json', 'print only JSON')
@@ -52,8 +54,9 @@ function buildProgram(world: CommandLineWorld & { json: boolean }): Command {
     .description('the charge of a request: its lines, prices and multiplier')
     .argument('<request-id>', 'the x-request-id of its answer', readId)
     .action((id: string) => run({ method: 'GET', path: `/api/v1/charges/${id}` }, describeCharge));
+  addReconcile(program, { client: () => ManagementClient.of(world.dataFolder), print: (text) => world.print(text), json: world.json, exit: (code) => world.exit(code) });
   // --json is understood before and behind a command.
-  for (const command of program.commands.flatMap((parent) => parent.commands)) command.option('--json', 'print only JSON');
+  for (const command of program.commands.flatMap((parent) => (parent.commands.length > 0 ? parent.commands : [parent]))) command.option('--json', 'print only JSON');
   return program;
 }
 

@@ -5,6 +5,16 @@ import { z } from 'zod';
 /** A sentence for the operator; no stack is shown. */
 export class CommandError extends Error {}
 
+/** The API refuses, and says why. */
+export class RefusedError extends CommandError {
+  constructor(
+    readonly code: string | undefined,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
 /** The request was sent, and nothing came back: it may have been done or not. */
 export class NoAnswerError extends CommandError {}
 
@@ -16,7 +26,7 @@ export interface ManagementRequest {
 
 /** Between services any of several addresses serves. */
 const noteSchema = z.object({ url: z.url(), otherUrls: z.array(z.url()).default([]), token: z.string() });
-const errorSchema = z.object({ error: z.object({ message: z.string() }) });
+const errorSchema = z.object({ error: z.object({ code: z.string().optional(), message: z.string() }) });
 const DEADLINE_MS = 15_000;
 
 /** The management API of the TokOne that runs on a data folder, found by the note that it keeps there. */
@@ -44,7 +54,8 @@ export class ManagementClient {
     if (status >= 200 && status < 300 && answer !== undefined) return answer;
     if (status === 401) throw new CommandError(`What listens at ${url} is not the TokOne of this data folder. Start that one with npm start.`);
     const refusal = errorSchema.safeParse(answer);
-    throw new CommandError(refusal.success ? refusal.data.error.message : `What listens at ${url} does not answer as TokOne does (status ${status}).`);
+    if (refusal.success) throw new RefusedError(refusal.data.error.code, refusal.data.error.message);
+    throw new CommandError(`What listens at ${url} does not answer as TokOne does (status ${status}).`);
   }
 
   /** Only an address that refused the connection leads to the next one: what was sent is not sent twice. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HttpAccountDirectory, HttpBalances } from '@tokone/account-client';
 import { HttpPriceBook, HttpUsageQuery } from '@tokone/billing-client';
-import { Gateway, GatewayModule, GatewayStatusModule, watchSpoolIdentity } from '@tokone/gateway';
+import { Gateway, GatewayModule, GatewayStatusModule, SpoolRecords, recordsInternal, watchSpoolIdentity } from '@tokone/gateway';
 import { InternalClient, UndiciUpstreamClient } from '@tokone/http';
 import { KafkaChangeFeed, KafkaConnection } from '@tokone/messaging';
 import { StartupError } from '@tokone/persistence';
@@ -20,6 +20,7 @@ import type { GatewayAdapters } from './adapters.js';
 import { readAnnouncedUrl } from './announced-url.js';
 import { takeSpool } from './gateway-spool.js';
 import { passStart } from './passage.js';
+import { ShippedLog } from './shipped-log.js';
 import type { GatewaySettings } from './settings.js';
 
 const CONNECTIONS_PER_ORIGIN = 16_384;
@@ -54,11 +55,15 @@ export async function startGateway(settings: GatewaySettings, world: ServiceWorl
   const listeners = new ServiceListeners(parts);
   const management = await listeners.open({ name: 'management listener', address: managementAddress(settings), modules: [GatewayStatusModule.with(gateway, () => admission.driver.outstanding()), MetricsModule.with(world.metrics)] });
   gateway.measure(() => admission.driver.outstanding());
-  const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...admission.internal })];
+  const shipped = new ShippedLog();
+  const records = recordsInternal(new SpoolRecords({ spool, running: gateway.running, log: shipped }));
+  const routes = { controllers: [...admission.internal.controllers, ...records.controllers], providers: [...admission.internal.providers, ...records.providers] };
+  const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...routes })];
   const internal = await listeners.open({ name: 'internal listener', address: internalAddress(settings), modules });
   const identity = { gatewayId: spool.id, instanceId, url: announcedUrl ?? internal.url };
   const cursorPath = join(settings.TOKONE_SPOOL_DIR, 'shipped');
-  const { replaced } = await passStart({ gateway, gatewayMetrics, admission, spool, account, kafka, identity, cursorPath }, world);
+  const { replaced, shipper } = await passStart({ gateway, gatewayMetrics, admission, spool, account, kafka, identity, cursorPath }, world);
+  shipped.shipper = shipper;
   await followChanges(opened, world);
   const publicApi = await listeners.open({
     name: 'public listener',

@@ -10,7 +10,7 @@ import { Gateway, watchSpoolIdentity } from '@tokone/gateway';
 import type { GatewayPorts } from '@tokone/gateway';
 import { geminiProvider } from '@tokone/gemini-provider';
 import { UndiciUpstreamClient } from '@tokone/http';
-import { SpoolEventLog } from '@tokone/messaging';
+import { CursorFile, SpoolEventLog, TalliedEventLog } from '@tokone/messaging';
 import { openaiProvider } from '@tokone/openai-provider';
 import { StartupError, isTransient, openDatabase, openPool, runMigrations } from '@tokone/persistence';
 import { Uuid7Source } from '@tokone/protocol';
@@ -22,6 +22,7 @@ import { METRIC_SERVICES, RegistryAccountMetrics, RegistryBillingMetrics, Regist
 import type { GatewayMetrics, Logger } from '@tokone/telemetry';
 import { layFoundation } from './foundation.js';
 import { startManagement, startPublicApi } from './http-servers.js';
+import { startReconciliation } from './reconciliation.js';
 import { OpenedParts, logAlarm, writePrivateFile } from '@tokone/service';
 import { ensureQuickstart } from './quickstart.js';
 import type { StandaloneSettings } from './settings.js';
@@ -121,7 +122,8 @@ async function start(settings: StandaloneSettings, { logger, parts, databaseLost
     logger.error({ ...trouble, cause: String(cause) }, 'usage could not be rated; it is tried again');
     billingMetrics.alarm('rating_failed');
   };
-  const rating = await billing.startRating(new SpoolEventLog(spool, { random: Math.random, onTrouble }));
+  const log = new TalliedEventLog({ spool, log: new SpoolEventLog(spool, { random: Math.random, onTrouble }), cursorFile: new CursorFile(join(dataFolder, 'rated')), now });
+  const rating = await billing.startRating(log);
   parts.add('rating', rating, () => rating.stop());
   await parts.whileWanted(rating.caughtUp(CATCH_UP_DEADLINE_MS));
   await parts.whileWanted(ledger.caughtUp(CATCH_UP_DEADLINE_MS));
@@ -129,7 +131,8 @@ async function start(settings: StandaloneSettings, { logger, parts, databaseLost
     const statement = await billing.chargeStatements.explainCharge(id);
     return statement && writeChargeStatement(statement);
   };
-  await startManagement({ metrics, port: settings.MANAGEMENT_PORT, feature, ledger, operatorToken: secrets.operatorToken, explainCharge, dataFolder, parts, gateway, holds: () => admission.outstanding() });
+  const reconciliation = startReconciliation({ feature, billing, ledger, admission, gateway, log, rating }, { parts, logger });
+  await startManagement({ metrics, port: settings.MANAGEMENT_PORT, feature, ledger, reconciliation, operatorToken: secrets.operatorToken, explainCharge, dataFolder, parts, gateway, holds: () => admission.outstanding() });
   const publicApi = await startPublicApi({ gateway, host: settings.HOST, port: settings.PORT, drainMs: settings.TOKONE_DRAIN_SECONDS * 1000, parts });
   await gateway.open();
   const env = { baseUrl: publicApi.baseUrl, keys: quickstart.keys, simulatorUrl: simulator.url, databaseUrl: database.url };

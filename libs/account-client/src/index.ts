@@ -11,3 +11,5 @@ export { HttpBalances } from './http-balances.js';
 export { HttpGatewayRegistry } from './http-gateway-registry.js';
 export { GatewayMembership } from './gateway-membership.js';
 export type { GatewayMembershipOptions, JoinLimits } from './gateway-membership.js';
+export { MOST_LOST, readRecordReport, recordsQuestion } from './gateway-records.js';
+export type { GatewayRecordReport, GatewayRecords } from './gateway-records.js';

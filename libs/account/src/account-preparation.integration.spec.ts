@@ -9,10 +9,10 @@ import { BalanceSweeper } from './balance-sweeper.js';
 import { ChangePublication } from './change-publication.js';
 import { SERVICE_ROLE, startLedgerDatabase } from './fixtures/ledger-database.js';
 import type { LedgerDatabase } from './fixtures/ledger-database.js';
+import { ledgerFaults } from './fixtures/ledger-faults.js';
 import { PostgresGatewayRegistry } from './gateway-registry.js';
 import { keyDigest } from './key-digest.js';
 import { ChargePosting } from './posting.js';
-import { reconcile } from './reconcile.js';
 
 let ledger: LedgerDatabase;
 let owner: Pool;
@@ -51,7 +51,7 @@ describe('the role of the account service', () => {
     expect(await feature.transfers.find(charge.id)).toMatchObject({ amountNanoUsd: 30n });
     expect(await feature.accounts.find(funded)).toMatchObject({ balanceNanoUsd: 70n });
     await new BalanceSweeper({ pool, view: { unposted: () => [{ accountId: funded, seq: 0n, requestIds: [charge.id] }] }, admission: { post }, raiseAlarm: () => undefined }).sweep();
-    expect(await reconcile(pool)).toEqual([]);
+    expect(await ledgerFaults(pool)).toEqual([]);
     for (const entity of ACCOUNT_SCHEMA.entities) await expect(feature.parts.database.getRepository(entity).find({ take: 1 })).resolves.toBeDefined();
   });
 

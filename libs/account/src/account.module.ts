@@ -10,13 +10,16 @@ import { ChargeExplanation, ChargesController } from './management/charges.contr
 import { GroupsController } from './management/groups.controller.js';
 import { KeysController } from './management/keys.controller.js';
 import { ManagementErrorFilter, ManagementFailureReporter } from './management/management-error.filter.js';
+import { ReconciliationController } from './management/reconciliation.controller.js';
 import { OperatorGuard, OperatorToken } from './management/operator.guard.js';
+import { ReconciliationService } from './reconciliation/reconciliation-service.js';
 import { TopUps } from './top-ups.js';
 import { Transfers } from './transfers.js';
 
 export interface AccountModuleOptions {
   feature: AccountFeature;
   ledger: LedgerService;
+  reconciliation: ReconciliationService;
   /** At least 32 characters, random. */
   operatorToken: string;
   /** Billing's part of a charge; undefined when billing does not know the request. */
@@ -29,10 +32,10 @@ export interface AccountModuleOptions {
  */
 @Module({})
 export class AccountModule {
-  static with({ feature, ledger, operatorToken, explainCharge }: AccountModuleOptions): DynamicModule {
+  static with({ feature, ledger, reconciliation, operatorToken, explainCharge }: AccountModuleOptions): DynamicModule {
     return {
       module: AccountModule,
-      controllers: [AccountsController, KeysController, GroupsController, ChargesController],
+      controllers: [AccountsController, KeysController, GroupsController, ChargesController, ReconciliationController],
       providers: [
         OperatorGuard,
         ManagementErrorFilter,
@@ -44,6 +47,7 @@ export class AccountModule {
         { provide: Keys, useValue: feature.keys },
         { provide: Groups, useValue: feature.groups },
         { provide: Transfers, useValue: feature.transfers },
+        { provide: ReconciliationService, useValue: reconciliation },
         { provide: TopUps, useValue: ledger.topUps },
       ],
       exports: [ManagementErrorFilter],

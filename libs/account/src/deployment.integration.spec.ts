@@ -4,9 +4,9 @@ import type { QuickStartGroup } from './deployment.js';
 import { AccountFeature } from './account-feature.js';
 import { startLedgerDatabase } from './fixtures/ledger-database.js';
 import type { LedgerDatabase } from './fixtures/ledger-database.js';
+import { ledgerFaults } from './fixtures/ledger-faults.js';
 import { Groups } from './groups.js';
 import { keyDigest } from './key-digest.js';
-import { reconcile } from './reconcile.js';
 
 let ledger: LedgerDatabase;
 let feature: AccountFeature;
@@ -47,7 +47,7 @@ describe('the first start', () => {
     ]);
     const accounts = await feature.accounts.list({ after: undefined, limit: 10 });
     expect(accounts.map(({ name, balanceNanoUsd }) => [name, balanceNanoUsd])).toEqual([['demo', 10_000_000_000n]]);
-    expect(await reconcile(ledger.pool)).toEqual([]);
+    expect(await ledgerFaults(ledger.pool)).toEqual([]);
   });
 
   it('issues a key again for a group whose key the caller has lost, and leaves the lost one valid', async () => {

@@ -18,11 +18,11 @@ import { RedisPosts } from './admission/redis-posts.js';
 import { RedisView } from './admission/redis-view.js';
 import { startLedgerDatabase } from './fixtures/ledger-database.js';
 import type { LedgerDatabase } from './fixtures/ledger-database.js';
+import { ledgerFaults } from './fixtures/ledger-faults.js';
 import { PostgresGatewayRegistry } from './gateway-registry.js';
 import type { FenceAnswer } from './ledger-fence.js';
 import { LedgerService } from './ledger-service.js';
 import { ChargePosting } from './posting.js';
-import { reconcile } from './reconcile.js';
 
 const SECRET = 'secret-between-the-services-of-a-spec';
 const now = (): number => performance.now();
@@ -195,7 +195,7 @@ describe('two account services over one database and one Redis', () => {
       expect((await database.wallet(accountId)).balanceNanoUsd).toBe(100_000n - (paid.get(accountId) ?? 0n));
       await waitFor(() => agreesWithLedger(accountId), { what: 'admission to agree', deadlineMs: 10_000 });
     }
-    expect(await reconcile(database.pool)).toEqual([]);
+    expect(await ledgerFaults(database.pool)).toEqual([]);
     expect(database.alarms).toEqual([]);
   });
 

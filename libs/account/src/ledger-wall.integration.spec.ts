@@ -6,8 +6,8 @@ import { writeAudit } from './audit.js';
 import { AuditEntity } from './entities/ledger.entity.js';
 import { startLedgerDatabase } from './fixtures/ledger-database.js';
 import type { LedgerDatabase } from './fixtures/ledger-database.js';
+import { ledgerFaults } from './fixtures/ledger-faults.js';
 import { ChargePosting } from './posting.js';
-import { reconcile } from './reconcile.js';
 import { TopUps } from './top-ups.js';
 import { postTransfer } from './transfer.js';
 import { Transfers } from './transfers.js';
@@ -92,7 +92,7 @@ describe('top-ups', () => {
       }),
     );
     expect(await ledger.wallet(accountId)).toEqual({ seq: 46n, balanceNanoUsd: 1_000n });
-    expect(await reconcile(ledger.pool)).toEqual([]);
+    expect(await ledgerFaults(ledger.pool)).toEqual([]);
   });
 });
 
@@ -147,7 +147,7 @@ describe('reconciliation', () => {
       await client.query(`BEGIN; ALTER TABLE account.${table} DISABLE TRIGGER USER`);
       await client.query(sql);
       const single = { query: client.query.bind(client) } as unknown as LedgerDatabase['pool'];
-      return (await reconcile(single)).map(({ check }) => check);
+      return (await ledgerFaults(single)).map(({ check }) => check);
     } finally {
       await client.query('ROLLBACK');
       client.release();
@@ -162,20 +162,20 @@ describe('reconciliation', () => {
 
   const last = '(SELECT max(transfer_id::text)::uuid FROM account.entries)';
   it.each([
-    ['an entry of another amount', 'entries', `UPDATE account.entries SET amount = amount + 1 WHERE transfer_id = ${last} AND leg = 3`,
-      ['entries_sum_to_zero', 'balance_is_its_entries', 'balance_chain', 'transfers_are_balanced']],
-    ['a transfer of another amount', 'transfers', `UPDATE account.transfers SET amount = amount + 1 WHERE id = ${last}`, ['transfers_are_balanced']],
-    ['a charge above its grant', 'transfers', `UPDATE account.transfers SET granted = granted - 1 WHERE id = ${last}`, ['charges_within_grant']],
-    ['entries that are gone', 'entries', `DELETE FROM account.entries WHERE transfer_id = ${last}`, ['balance_is_its_entries', 'transfers_are_balanced']],
-    ['a balance that was changed', 'ledger_accounts', `UPDATE account.ledger_accounts SET balance = balance + 1 WHERE kind = 'refund'`, ['balance_is_its_entries']],
-    ['a balance_after that was changed', 'entries', `UPDATE account.entries SET balance_after = 0 WHERE transfer_id = ${last} AND leg = 3`, ['balance_chain']],
-    ['an entry of no account', 'entries', `UPDATE account.entries SET ledger_account_id = -1 WHERE transfer_id = ${last} AND leg = 3`,
-      ['balance_is_its_entries', 'entries_have_an_account']],
+    ['an entry of another amount', 'entries', `UPDATE account.entries SET amount = amount + 1 WHERE transfer_id = ${last} AND leg = 3`, ['R1', 'R2', 'R3']],
+    ['a transfer of another amount', 'transfers', `UPDATE account.transfers SET amount = amount + 1 WHERE id = ${last}`, ['R3']],
+    ['a charge above its grant', 'transfers', `UPDATE account.transfers SET granted = granted - 1 WHERE id = ${last}`, ['R3']],
+    ['a charge that its wallet did not pay, although it could', 'transfers', `UPDATE account.transfers SET granted = granted + 1 WHERE id = ${last}`, ['R3']],
+    ['entries that are gone', 'entries', `DELETE FROM account.entries WHERE transfer_id = ${last}`, ['R2', 'R3']],
+    ['a balance that was changed', 'ledger_accounts', `UPDATE account.ledger_accounts SET balance = balance + 1 WHERE kind = 'refund'`, ['R1', 'R2']],
+    ['a balance_after that was changed', 'entries', `UPDATE account.entries SET balance_after = 0 WHERE transfer_id = ${last} AND leg = 3`, ['R2']],
+    ['an entry of no account', 'entries', `UPDATE account.entries SET ledger_account_id = -1 WHERE transfer_id = ${last} AND leg = 3`, ['R2', 'R3']],
+    ['entries of no transfer', 'transfers', `DELETE FROM account.transfers WHERE id = ${last}`, ['R3']],
   ])('finds %s', async (_case, table, sql, checks) => {
-    expect(await tampered(table, sql)).toEqual(expect.arrayContaining(checks));
+    expect([...new Set(await tampered(table, sql))]).toEqual(checks);
   });
 
   it('finds nothing when nothing was changed', async () => {
-    expect(await reconcile(ledger.pool)).toEqual([]);
+    expect(await ledgerFaults(ledger.pool)).toEqual([]);
   });
 });

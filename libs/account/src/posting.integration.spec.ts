@@ -3,10 +3,10 @@ import type { RatedCharge } from '@tokone/events';
 import fc from 'fast-check';
 import { startLedgerDatabase } from './fixtures/ledger-database.js';
 import type { LedgerDatabase } from './fixtures/ledger-database.js';
+import { ledgerFaults } from './fixtures/ledger-faults.js';
 import { debitsOf } from './ledger.js';
 import { POSTING_STATEMENT } from './posting-statement.js';
 import { ChargePosting } from './posting.js';
-import { reconcile } from './reconcile.js';
 
 let ledger: LedgerDatabase;
 let posting: ChargePosting;
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => ledger.stop());
 beforeEach(() => void (ledger.alarms.length = 0));
-afterEach(async () => expect(await reconcile(ledger.pool)).toEqual([]));
+afterEach(async () => expect(await ledgerFaults(ledger.pool)).toEqual([]));
 
 async function entriesOf(transferId: string): Promise<{ kind: string; amount: bigint }[]> {
   const transfer = await ledger.feature.transfers.find(transferId);

@@ -4,7 +4,8 @@ import { decideHold } from './decide-hold.js';
 export interface HoldRecord {
   state: 'held' | 'settled';
   amountNanoUsd: bigint;
-  settledAtMs: number;
+  /** When it came into this state. */
+  sinceMs: number;
   /** As first answered, for a repeated reserve. */
   extendable: boolean;
   whole: boolean;
@@ -30,7 +31,7 @@ export class AccountHolds {
     return positive(this.limitNanoUsd - this.heldNanoUsd - this.settledNanoUsd);
   }
 
-  reserve(requestId: string, rule: HoldRule): ReserveResult {
+  reserve(requestId: string, rule: HoldRule, nowMs: number): ReserveResult {
     const repeated = this.records.get(requestId);
     if (repeated) return { status: 'held', holdNanoUsd: repeated.amountNanoUsd, extendable: repeated.extendable, whole: repeated.whole };
     const spendableNanoUsd = this.limitNanoUsd - this.settledNanoUsd;
@@ -40,7 +41,7 @@ export class AccountHolds {
     const refusal = { availableNanoUsd: positive(availableNanoUsd), neededNanoUsd: holdNanoUsd };
     if (holdNanoUsd > spendableNanoUsd) return { status: 'insufficient_balance', ...refusal };
     if (holdNanoUsd > availableNanoUsd) return { status: 'balance_held', ...refusal };
-    this.keep(requestId, { state: 'held', amountNanoUsd: holdNanoUsd, settledAtMs: 0, extendable, whole });
+    this.keep(requestId, { state: 'held', amountNanoUsd: holdNanoUsd, sinceMs: nowMs, extendable, whole });
     return { status: 'held', holdNanoUsd, extendable, whole };
   }
 
@@ -66,7 +67,7 @@ export class AccountHolds {
     const grantNanoUsd = positive(smaller(costNanoUsd, most));
     this.drop(requestId);
     // Nothing will be posted for what cost nothing, so nothing would ever remove its record.
-    if (costNanoUsd > 0n) this.keep(requestId, { state: 'settled', amountNanoUsd: grantNanoUsd, settledAtMs: nowMs, extendable: false, whole: false });
+    if (costNanoUsd > 0n) this.keep(requestId, { state: 'settled', amountNanoUsd: grantNanoUsd, sinceMs: nowMs, extendable: false, whole: false });
     return grantNanoUsd;
   }
 

@@ -24,3 +24,6 @@ export { COLD, MOST_LIMIT_NANO_USD, RedisAccounts } from './redis/redis-accounts
 export type { AnnouncedHold, StoredRecord } from './redis/redis-accounts.js';
 export { readStoredAccount } from './redis/stored-account.js';
 export type { StoredAccount, StoredHold } from './redis/stored-account.js';
+export { MemoryAdmissionAudit } from './admission-audit.js';
+export type { AdmissionAudit, AuditedAccount, AuditedRecord } from './admission-audit.js';
+export { RedisAdmissionAudit } from './redis/redis-admission-audit.js';

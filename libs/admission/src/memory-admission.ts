@@ -8,6 +8,8 @@ import type {
   Settlement,
 } from './admission.js';
 import { AccountHolds } from './account-holds.js';
+import { AUDITED_ACCOUNTS, AUDITED_RECORDS } from './admission-audit.js';
+import type { AuditPage, AuditedAccount } from './admission-audit.js';
 
 export interface MemoryAdmissionOptions {
   balances: BalanceSource;
@@ -17,8 +19,19 @@ export interface MemoryAdmissionOptions {
   maxAccounts?: number;
 }
 
+/** Rises with each account that is loaded, so that a page can say where it ended. */
+class LoadedAccount extends AccountHolds {
+  constructor(
+    readonly loadNumber: number,
+    seq: bigint,
+    limitNanoUsd: bigint,
+  ) {
+    super(seq, limitNanoUsd);
+  }
+}
+
 interface Loading {
-  done: Promise<AccountHolds | undefined>;
+  done: Promise<LoadedAccount | undefined>;
   /** The newest posting that arrived while the balance was being read. */
   latest: AdmissionPosting | undefined;
 }
@@ -35,9 +48,10 @@ export interface UnpostedRecords {
  * opens it only after everything that the spool and the outbox still hold has been posted.
  */
 export class MemoryAdmission implements Admission {
-  private readonly accounts = new Map<string, AccountHolds>();
+  private readonly accounts = new Map<string, LoadedAccount>();
   private readonly loading = new Map<string, Loading>();
   private readonly maxAccounts: number;
+  private loadNumber = 0;
 
   constructor(private readonly options: MemoryAdmissionOptions) {
     this.maxAccounts = options.maxAccounts ?? 100_000;
@@ -54,7 +68,7 @@ export class MemoryAdmission implements Admission {
       }
       account = this.accounts.get(request.accountId);
     }
-    return account.reserve(request.requestId, request.amount);
+    return account.reserve(request.requestId, request.amount, this.options.now());
   }
 
   extend(accountId: string, requestId: string, byNanoUsd: bigint): Promise<ExtendResult> {
@@ -109,7 +123,26 @@ export class MemoryAdmission implements Admission {
     return { held, settled, heldNanoUsd };
   }
 
-  private load(accountId: string): Promise<AccountHolds | undefined> {
+  /** For reconciliation: accounts that were loaded after the `after`th, as many as a page takes. Changes nothing. */
+  audit(after: number): AuditPage {
+    const nowMs = this.options.now();
+    const page: AuditPage = { accounts: [], last: undefined };
+    let records = 0;
+    let last = after;
+    for (const [accountId, account] of this.accounts) {
+      if (account.loadNumber <= after) continue;
+      if (page.accounts.length >= AUDITED_ACCOUNTS || records >= AUDITED_RECORDS) {
+        page.last = last;
+        break;
+      }
+      page.accounts.push(auditOf(accountId, account, nowMs));
+      records += account.records.size;
+      last = account.loadNumber;
+    }
+    return page;
+  }
+
+  private load(accountId: string): Promise<LoadedAccount | undefined> {
     const running = this.loading.get(accountId);
     if (running) return running.done;
     const loading: Loading = { done: Promise.resolve(undefined), latest: undefined };
@@ -118,10 +151,10 @@ export class MemoryAdmission implements Admission {
     return loading.done;
   }
 
-  private async readBalance(accountId: string, loading: Loading): Promise<AccountHolds | undefined> {
+  private async readBalance(accountId: string, loading: Loading): Promise<LoadedAccount | undefined> {
     const read = await this.options.balances.read(accountId);
     if (read === undefined) return undefined;
-    const account = new AccountHolds(read.seq, read.balanceNanoUsd);
+    const account = new LoadedAccount(++this.loadNumber, read.seq, read.balanceNanoUsd);
     // A posting that committed after our read and was pushed before we could take it would otherwise be lost.
     if (loading.latest) account.post(loading.latest);
     this.makeRoom();
@@ -139,8 +172,13 @@ export class MemoryAdmission implements Admission {
   }
 }
 
+function auditOf(accountId: string, { seq, limitNanoUsd, heldNanoUsd, settledNanoUsd, records }: AccountHolds, nowMs: number): AuditedAccount {
+  const audited = Array.from(records, ([requestId, { state, amountNanoUsd, sinceMs }]) => ({ requestId, state, amountNanoUsd, ageMs: nowMs - sinceMs }));
+  return { accountId, seq, limitNanoUsd, heldNanoUsd, settledNanoUsd, records: audited };
+}
+
 function settledBefore({ records }: AccountHolds, beforeMs: number): string[] {
   const ids: string[] = [];
-  for (const [id, record] of records) if (record.state === 'settled' && record.settledAtMs <= beforeMs) ids.push(id);
+  for (const [id, record] of records) if (record.state === 'settled' && record.sinceMs <= beforeMs) ids.push(id);
   return ids;
 }

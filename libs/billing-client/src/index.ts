@@ -8,3 +8,7 @@ export { readCurrentPrices, readOnePrice, writeCurrentPrices, writeOnePrice } fr
 export type { CurrentPrices } from './price-wire.js';
 export type { UsageQuery, UsageQueryRange, UsageReport, UsageSums } from './usage-query.js';
 export { BAD_RANGE, readUsageReport, usageQuestionSchema, writeUsageQuestion, writeUsageReport } from './usage-wire.js';
+export { HttpRatedAudit } from './http-rated-audit.js';
+export { IDS_AT_ONCE, MINUTES_AT_ONCE, ROWS_PER_PAGE } from './rated-audit.js';
+export type { ChargePage, ChargeSums, CountedPartition, MinuteRange, RatedAudit, RatedFact, RecordedMinute } from './rated-audit.js';
+export { idRangeQuestion, idsQuestion, minutesQuestion, writeAudit, writeChargePage } from './rated-audit-wire.js';

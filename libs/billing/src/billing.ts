@@ -16,6 +16,7 @@ import { DeadLimit } from './dead-limit.js';
 import type { DeadLimits } from './dead-limit.js';
 import { DeadPublication } from './dead-publication.js';
 import type { DeadPublisher } from './dead-publication.js';
+import { LocalRatedAudit } from './local-rated-audit.js';
 import { OutboxChargeLog } from './outbox-charge-log.js';
 import { OutboxSignal } from './outbox-signal.js';
 import { ParkedRating } from './parked-rating.js';
@@ -66,6 +67,8 @@ export class Billing {
   readonly priceBook: LocalPriceBook;
   readonly usageQuery: LocalUsageQuery;
   readonly chargeStatements: ChargeStatements;
+  /** For reconciliation. */
+  readonly ratedAudit: LocalRatedAudit;
   /** For a transport that hands over batches, and its cursors. In one process `startRating` does both. */
   readonly usageConsumer: UsageConsumer;
   readonly outbox: ChargeOutbox;
@@ -89,6 +92,7 @@ export class Billing {
     this.priceBook = new LocalPriceBook(pool, log);
     this.usageQuery = new LocalUsageQuery(reportPool, now);
     this.chargeStatements = new ChargeStatements(reportPool, this.priceBook);
+    this.ratedAudit = new LocalRatedAudit(reportPool);
     this.outbox = new ChargeOutbox({ pool, signal: outbox, log });
     this.chargeLog = new OutboxChargeLog({ pool, signal: outbox, log });
     this.usageConsumer = new UsageConsumer({ pool, prices: this.priceBook, outbox, log, now, metrics, deadLimit: new DeadLimit(now, deadLimits) });

@@ -13,6 +13,7 @@ export { TooManyDeadError, deadLimitsOf } from './dead-limit.js';
 export type { DeadLimits } from './dead-limit.js';
 export type { DeadPublisher } from './dead-publication.js';
 export { billingInternal } from './internal/billing-internal.js';
+export { LocalRatedAudit } from './local-rated-audit.js';
 export { OutboxChargeLog } from './outbox-charge-log.js';
 export type { ChargeHandler } from './outbox-charge-log.js';
 export type { OutboxParts } from './outbox-reader.js';

@@ -24,11 +24,16 @@ export interface DeadRecord {
 /** A batch of the log, sorted out: every record is in exactly one of the lists, or a repetition of one that is. */
 export interface UsageBatch {
   partition: string;
+  /** Of the first record; its offsets, where others lie between them that are no records of ours, else none. */
+  firstOffset: bigint;
+  offsets: bigint[];
   nextOffset: bigint;
   /** One per id, the first of the batch, by rising id: two consumers lock the index in the same order. */
   rows: UsageRow[];
   /** Same id as one of `rows`, another content. */
   rivals: UsageRow[];
+  /** How many are the same again as one of `rows`. */
+  repeated: number;
   /** By rising id as well. */
   parked: ParkedRecord[];
   dead: DeadRecord[];
@@ -39,7 +44,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 /** Rates every record of a batch. Pure: `prices` holds the snapshots that the events name, as far as they exist. */
 export function sortBatch(batch: LogBatch, prices: ReadonlyMap<string, PriceSnapshot>, nowMs: number): UsageBatch {
   const rows = new Map<string, UsageRow>();
-  const sorted: UsageBatch = { partition: batch.partition, nextOffset: batch.nextOffset, rows: [], rivals: [], parked: [], dead: [] };
+  const sorted: UsageBatch = { ...placeOf(batch), rows: [], rivals: [], repeated: 0, parked: [], dead: [] };
   for (const record of batch.records) {
     const found = sortRecord(record, prices, nowMs);
     if ('reason' in found) sorted.dead.push(found);
@@ -48,6 +53,7 @@ export function sortBatch(batch: LogBatch, prices: ReadonlyMap<string, PriceSnap
       const first = rows.get(found.event.id);
       if (first === undefined) rows.set(found.event.id, found);
       else if (first.contentHash !== found.contentHash) sorted.rivals.push(found);
+      else sorted.repeated++;
     }
   }
   sorted.rows = [...rows.values()].sort((a, b) => (a.event.id < b.event.id ? -1 : 1));
@@ -55,11 +61,22 @@ export function sortBatch(batch: LogBatch, prices: ReadonlyMap<string, PriceSnap
   return sorted;
 }
 
+/** How many records were sorted: all of the batch. */
+export function handledRecords({ rows, rivals, repeated, parked, dead }: UsageBatch): number {
+  return rows.length + rivals.length + repeated + parked.length + dead.length;
+}
+
 /** The price snapshots that a batch needs. */
 export function priceIdsOf(batch: LogBatch): Set<string> {
   const ids = new Set<string>();
   for (const { event } of batch.records) if (event?.priceId) ids.add(event.priceId);
   return ids;
+}
+
+function placeOf({ partition, records, nextOffset }: LogBatch): Pick<UsageBatch, 'partition' | 'firstOffset' | 'offsets' | 'nextOffset'> {
+  const firstOffset = records[0]?.offset ?? nextOffset;
+  const contiguous = nextOffset - firstOffset === BigInt(records.length);
+  return { partition, firstOffset, offsets: contiguous ? [] : records.map(({ offset }) => offset), nextOffset };
 }
 
 function sortRecord(

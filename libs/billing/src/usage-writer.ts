@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { PoolClient } from '@tokone/persistence';
 import { plainArray, textArray } from './array-literal.js';
+import { handledRecords } from './usage-batch.js';
 import type { DeadRecord, ParkedRecord, UsageBatch } from './usage-batch.js';
 import { ROLLED_COLUMNS, ROLL_UP } from './usage-rollup.js';
 import { INSERT_USAGE, USAGE_COLUMN_COUNT, usageArrays } from './usage-row.js';
@@ -40,16 +41,27 @@ const publish = (condition: string): string => `
 
 const COUNTS = `SELECT (SELECT count(*) FROM inserted)::int AS inserted, EXISTS (SELECT 1 FROM published) AS published`;
 
+const [PARTITION, NEXT, FIRST, HANDLED, OFFSETS] = [1, 2, 3, 4, 5].map((place) => `$${USAGE_COLUMN_COUNT + place}`);
+
 /**
  * The cursor is where this batch ended, even if that is behind where it stood: records that come again change nothing,
  * whereas a cursor of another log that stayed ahead would pass over what nobody has seen.
+ *
+ * What was handled is counted beside it, each offset once: of a batch that was counted in part, or comes again, only
+ * what lies behind `counted_to`. Reconciliation compares `records` with the offsets between.
  */
 const WRITE_ROWS = `
   WITH ${NEW_ROWS}, published AS (${publish('rated_nano_usd > 0')}
   ), moved AS (
-    INSERT INTO billing.log_cursor (log_partition, next_offset)
-    VALUES ($${USAGE_COLUMN_COUNT + 1}::text, $${USAGE_COLUMN_COUNT + 2}::bigint)
-    ON CONFLICT (log_partition) DO UPDATE SET next_offset = excluded.next_offset
+    INSERT INTO billing.log_cursor AS c (log_partition, next_offset, counted_from, counted_to, records, rated)
+    SELECT ${PARTITION}::text, ${NEXT}::bigint, ${FIRST}::bigint, ${NEXT}::bigint, ${HANDLED}::bigint, count(*) FROM inserted
+    ON CONFLICT (log_partition) DO UPDATE SET next_offset = excluded.next_offset,
+      counted_from = coalesce(c.counted_from, c.next_offset),
+      counted_to = greatest(coalesce(c.counted_to, c.next_offset), excluded.next_offset),
+      rated = c.rated + excluded.rated,
+      records = c.records + greatest(0, excluded.records - CASE cardinality(${OFFSETS}::bigint[])
+        WHEN 0 THEN greatest(0, coalesce(c.counted_to, c.next_offset) - excluded.counted_from)
+        ELSE (SELECT count(*) FROM unnest(${OFFSETS}::bigint[]) AS o (place) WHERE o.place < coalesce(c.counted_to, c.next_offset)) END)
   )
   ${COUNTS}`;
 
@@ -61,7 +73,7 @@ export async function writeRows(client: PoolClient, batch: UsageBatch, rows: rea
   const { rows: results } = await client.query<{ inserted: number; published: boolean }>({
     name: 'billing.write-rows',
     text: WRITE_ROWS,
-    values: [...usageArrays(rows), batch.partition, batch.nextOffset.toString()],
+    values: [...usageArrays(rows), batch.partition, batch.nextOffset.toString(), batch.firstOffset.toString(), handledRecords(batch), plainArray(batch.offsets)],
   });
   const { inserted, published } = results[0] ?? { inserted: 0, published: false };
   return { inserted, published, conflicts: [] };

@@ -61,6 +61,17 @@ describe('a drain', () => {
   });
 });
 
+describe('the requests that run', () => {
+  it('are those that were added and have not ended', () => {
+    const running = new RunningExchanges();
+    const [one, other] = ['one', 'other'].map((requestId) => ({ request: { requestId } }) as unknown as Exchange) as [Exchange, Exchange];
+    running.add(one);
+    running.add(other);
+    running.delete(one);
+    expect(running.ids()).toEqual(new Set(['other']));
+  });
+});
+
 describe('answers that are read for nobody', () => {
   it('are bounded', () => {
     const running = new RunningExchanges();

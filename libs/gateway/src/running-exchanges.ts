@@ -17,6 +17,11 @@ export class RunningExchanges {
     return { arriving: this.arriving, running: this.running.size, absent: this.absent };
   }
 
+  /** Of the requests that have become exchanges. */
+  ids(): Set<string> {
+    return new Set(Array.from(this.running, ({ request }) => request.requestId));
+  }
+
   add(exchange: Exchange): void {
     this.running.add(exchange);
   }

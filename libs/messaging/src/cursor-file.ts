@@ -1,10 +1,14 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { readTally } from './record-tally.js';
+import type { StoredTally } from './record-tally.js';
 
 /** How far a log was read, of the log with this id. */
 export interface StoredCursor {
   logId: string;
   position: bigint;
+  /** What was counted up to there. */
+  tally?: StoredTally | undefined;
 }
 
 /**
@@ -19,10 +23,15 @@ export class CursorFile {
 
   /** Undefined when there is none that can be read, or it is of another log. */
   async read(logId: string): Promise<bigint | undefined> {
+    return (await this.readStored(logId))?.position;
+  }
+
+  /** The same with what was counted. */
+  async readStored(logId: string): Promise<StoredCursor | undefined> {
     try {
-      const stored = JSON.parse(await readFile(this.path, 'utf8')) as { logId?: unknown; position?: unknown };
+      const stored = JSON.parse(await readFile(this.path, 'utf8')) as { logId?: unknown; position?: unknown; tally?: unknown };
       if (stored.logId !== logId || typeof stored.position !== 'string' || !/^\d+$/.test(stored.position)) return undefined;
-      return BigInt(stored.position);
+      return { logId, position: BigInt(stored.position), tally: readTally(stored.tally) };
     } catch {
       return undefined;
     }
@@ -41,12 +50,12 @@ export class CursorFile {
 
   private async writeAll(): Promise<void> {
     while (this.waiting) {
-      const { logId, position } = this.waiting;
+      const { logId, position, tally } = this.waiting;
       this.waiting = undefined;
       const next = `${this.path}.next`;
       try {
         await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
-        await writeFile(next, `${JSON.stringify({ logId, position: `${position}` })}\n`, { mode: 0o600 });
+        await writeFile(next, `${JSON.stringify({ logId, position: `${position}`, tally })}\n`, { mode: 0o600 });
         await rename(next, this.path);
       } catch {
         // The old one stays: what came after it is read once more. A full disk is the spool's own alarm.

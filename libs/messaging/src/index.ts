@@ -1,4 +1,10 @@
 export type { Consumption, EventLog, LogBatch, LogConsumer, LogRecord } from './event-log.js';
+export { CursorFile } from './cursor-file.js';
+export type { StoredTally, TalliedMinute } from './record-tally.js';
+export { TalliedEventLog } from './tallied-event-log.js';
+export type { TalliedEventLogParts } from './tallied-event-log.js';
+export { TalliedConsumer } from './tallied-consumer.js';
+export type { TalliedConsumerParts } from './tallied-consumer.js';
 export { SpoolEventLog } from './spool-event-log.js';
 export type { ConsumptionOptions, ConsumptionTrouble } from './consumption-trouble.js';
 export { CatchUpError } from './catch-up-error.js';
@@ -25,5 +31,6 @@ export type { KafkaChargePublisherParts, PublisherParts } from './kafka/event-pu
 export { KafkaChangeFeed } from './kafka/kafka-change-feed.js';
 export type { KafkaChangeFeedOptions } from './kafka/kafka-change-feed.js';
 export { Watermarks } from './kafka/watermark.js';
+export type { LogRange } from './kafka/watermark.js';
 export type { Offsets } from './kafka/kafka-admin.js';
 export { OneAtATime, withDeadline } from './deadline.js';

@@ -52,6 +52,11 @@ export class OpenRequests {
     return this.requests.size;
   }
 
+  /** Of the oldest `most`. */
+  ids(most: number): string[] {
+    return [...this.requests.keys()].slice(0, most);
+  }
+
   values(): Iterable<OpenRequest> {
     return this.requests.values();
   }

@@ -6,6 +6,7 @@ import { Ballast } from './ballast.js';
 import { FolderLock } from './folder-lock.js';
 import type { SpoolWaiter } from './group-buffer.js';
 import { Journal } from './journal.js';
+import { packPosition } from './position.js';
 import { CARRIED_OPEN_RECORD, VOID_RECORD, checksumSeed } from './record.js';
 import { recoverSpool, type Orphan, type RecoveredSpool } from './recovery.js';
 import { SegmentStore } from './segment-store.js';
@@ -138,6 +139,12 @@ export class Spool {
     return this.journal.healthy && this.ballast.ready && !this.aboveHighWater;
   }
 
+  /** Nothing before it is kept; 0 while nothing was ever deleted. */
+  get begin(): bigint {
+    const first = this.store.segments[0]?.number ?? 1;
+    return first === 1 ? 0n : packPosition(first, 0);
+  }
+
   /** The position behind the last record that was written. */
   get end(): bigint {
     return this.store.end;
@@ -156,6 +163,11 @@ export class Spool {
   /** Records of usage, CLOSE and REFUSED, that no consumer has released. */
   get unacknowledged(): Unacknowledged {
     return this.recovered.backlog.unacknowledged;
+  }
+
+  /** Their ids, so many at most. */
+  openIds(most: number): string[] {
+    return this.recovered.requests.ids(most);
   }
 
   /** Records from `from` on, undefined = from the oldest that is kept. Never beyond what was written. */

@@ -3,7 +3,10 @@ import { GUARDS_METADATA } from '@nestjs/common/constants.js';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AdmissionPosting } from '@tokone/admission';
+import { waitFor } from '@tokone/testing';
 import { AccountModule } from '../account.module.js';
+import { StatedDeployment } from '../fixtures/stated-deployment.js';
+import type { ReconciliationService } from '../reconciliation/reconciliation-service.js';
 import { startLedgerDatabase } from '../fixtures/ledger-database.js';
 import type { LedgerDatabase } from '../fixtures/ledger-database.js';
 import { keyDigest } from '../key-digest.js';
@@ -15,10 +18,13 @@ import { GroupsController } from './groups.controller.js';
 import { KeysController } from './keys.controller.js';
 import { ManagementErrorFilter } from './management-error.filter.js';
 import { OperatorGuard } from './operator.guard.js';
+import { ReconciliationController } from './reconciliation.controller.js';
 
 const TOKEN = 'operator-token-of-this-test-0123456789';
 const explained = new Map<string, object>();
 let ledger: LedgerDatabase;
+let stated: StatedDeployment;
+let reconciliation: ReconciliationService;
 let app: NestFastifyApplication;
 let origin: string;
 let pushed: AdmissionPosting[];
@@ -35,9 +41,12 @@ beforeAll(async () => {
   await ledger.feature.deployment.ensureQuickstart([
     { name: 'openai', platform: 'openai', baseUrl: 'http://127.0.0.1:1', credential: 'none' },
   ]);
+  stated = new StatedDeployment(ledger);
+  reconciliation = stated.service();
   const module = AccountModule.with({
     feature: ledger.feature,
     ledger: service,
+    reconciliation,
     operatorToken: TOKEN,
     explainCharge: async (requestId) => explained.get(requestId),
   });
@@ -48,6 +57,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await app.close();
+  await reconciliation.stop();
   await ledger.stop();
 });
 
@@ -60,6 +70,7 @@ interface Answer {
   next: string | null;
   items: Answer[];
   error: { code: string; message: string };
+  report: Record<string, unknown> | null;
 }
 
 /** `route` is the method and the path. */
@@ -209,19 +220,33 @@ describe('the management API', () => {
     expect(ledger.alarms).toMatchObject([{ kind: 'management_failed' }]);
   });
 
+  it('begins a reconciliation, tells of one that runs, and keeps its report', async () => {
+    expect(await call('GET /api/v1/reconciliation')).toEqual({ status: 200, body: { report: null, running: null } });
+    expect((await call('POST /api/v1/reconciliation', { full: 'yes' })).status).toBe(400);
+    const { promise: settled, resolve: settle } = Promise.withResolvers<boolean>();
+    stated.settled = () => settled;
+    const begun = await call('POST /api/v1/reconciliation', { full: true });
+    expect(begun.status).toBe(202);
+    expect(await call('POST /api/v1/reconciliation', {})).toMatchObject({ status: 409, body: { error: { code: 'conflict' } } });
+    settle(true);
+    const report = await waitFor(async () => (await call('GET /api/v1/reconciliation')).body.report ?? undefined, { what: 'the report', deadlineMs: 20_000 });
+    // The ledger of this spec has charges, and its billing has rated none.
+    expect(report).toMatchObject({ id: begun.body.id, full: true, state: 'wrong', checks: expect.arrayContaining([expect.objectContaining({ name: 'R3', state: 'wrong' })]) });
+  });
+
   it('leaves an audit line for what operators change, without the key', async () => {
     const { rows } = await ledger.pool.query<{ action: string }>(`SELECT DISTINCT action FROM account.audit_log WHERE actor = 'operator' ORDER BY action`);
     expect(rows.map(({ action }) => action)).toEqual(['account.created', 'account.topped_up', 'key.created', 'key.disabled']);
   });
 
   it('guards every route of every controller', () => {
-    const { controllers } = AccountModule.with({ feature: ledger.feature, ledger: {} as LedgerService, operatorToken: TOKEN, explainCharge: async () => undefined });
-    expect(controllers).toEqual(expect.arrayContaining([AccountsController, KeysController, GroupsController, ChargesController]));
+    const { controllers } = AccountModule.with({ feature: ledger.feature, ledger: {} as LedgerService, reconciliation, operatorToken: TOKEN, explainCharge: async () => undefined });
+    expect(controllers).toEqual(expect.arrayContaining([AccountsController, KeysController, GroupsController, ChargesController, ReconciliationController]));
     for (const controller of controllers ?? []) expect(Reflect.getMetadata(GUARDS_METADATA, controller)).toEqual([OperatorGuard]);
   });
 
   it('does not start with an operator token that can be guessed', () => {
-    const options = { feature: ledger.feature, ledger: {} as LedgerService, explainCharge: async () => undefined };
+    const options = { feature: ledger.feature, ledger: {} as LedgerService, reconciliation, explainCharge: async () => undefined };
     expect(() => AccountModule.with({ ...options, operatorToken: 'short' })).toThrow('operator token');
   });
 });

@@ -40,7 +40,8 @@ export class GatewayClients {
     await Promise.all(kept.map(({ client }) => client.close()));
   }
 
-  private clientOf(url: string): InternalClient {
+  /** Its owner stays this; not to be kept longer than a call. */
+  clientOf(url: string): InternalClient {
     const { secret, now } = this.options;
     const nowMs = now();
     for (const [address, { client, usedAtMs }] of this.clients) {

@@ -39,7 +39,7 @@ export class ModelServer {
 
   reserve(accountId: string, id: string, rule: HoldRule): ReserveResult | 'cold' | 'void' {
     const account = this.ready(accountId);
-    const answer = account === undefined ? 'cold' : account.tombstones.has(id) ? 'void' : account.holds.reserve(id, rule);
+    const answer = account === undefined ? 'cold' : account.tombstones.has(id) ? 'void' : account.holds.reserve(id, rule, 0);
     this.witness(['reserve', accountId, id, rule], answer);
     return answer;
   }
@@ -99,7 +99,7 @@ export class ModelServer {
     const account = this.opening(accountId, token);
     for (const { id, amountNanoUsd, extendable } of holds) {
       if (account === undefined || account.tombstones.has(id) || account.holds.records.has(id)) continue;
-      account.holds.keep(id, { state: 'held', amountNanoUsd, settledAtMs: 0, extendable, whole: false });
+      account.holds.keep(id, { state: 'held', amountNanoUsd, sinceMs: 0, extendable, whole: false });
     }
     this.witness(['announce', accountId, token, holds], account !== undefined);
     return account !== undefined;

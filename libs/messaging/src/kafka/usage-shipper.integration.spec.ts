@@ -36,7 +36,7 @@ const openSpool = (): Promise<Spool> =>
 
 async function ship(watch = watchTroubles(), over = connection): Promise<UsageShipper> {
   const producer = new CarefulProducer(over, { sendDeadlineMs: 3_000 });
-  running = await UsageShipper.start({ spool, connection: over, producer, cursorPath: join(folder.path, 'cursor'), batchSize: 7, ...watch });
+  running = await UsageShipper.start({ spool, connection: over, producer, cursorPath: join(folder.path, 'cursor'), now: () => 0, batchSize: 7, ...watch });
   return running;
 }
 
@@ -79,6 +79,7 @@ describe('UsageShipper', () => {
     spool = await openSpool();
     await (await ship()).caughtUp(DEADLINE_MS);
     expect((await stored()).map(numberOf).sort((a, b) => a - b)).toEqual(range(0, 30));
+    expect(running?.tallied).toEqual({ since: 0, minutes: [{ minute: 0, count: 30, idXor: expect.any(String) }] });
   });
 
   it.each([

@@ -2,8 +2,10 @@ import { partitionOf } from '@tokone/events';
 import type { Spool } from '@tokone/spool';
 import type { ConsumptionOptions } from '../consumption-trouble.js';
 import { CursorFile } from '../cursor-file.js';
-import type { Consumption, LogBatch, LogConsumer, LogRecord } from '../event-log.js';
+import type { Consumption, LogBatch, LogRecord } from '../event-log.js';
+import type { StoredTally } from '../record-tally.js';
 import { SpoolEventLog } from '../spool-event-log.js';
+import { TalliedConsumer } from '../tallied-consumer.js';
 import type { CarefulProducer } from './careful-producer.js';
 import type { KafkaConnection } from './kafka-connection.js';
 import type { ProducedRecord } from './produce-portions.js';
@@ -15,6 +17,8 @@ export interface UsageShipperOptions extends ConsumptionOptions {
   producer: CarefulProducer;
   /** Beside the spool's folder, not in it. */
   cursorPath: string;
+  /** Milliseconds since 1970. */
+  now: () => number;
   /** Most records that are on their way at once. */
   batchSize?: number;
 }
@@ -33,16 +37,17 @@ export class UsageShipper {
 
   private constructor(
     private readonly options: UsageShipperOptions,
-    private readonly parts: { shipment: Shipment; consumption: Consumption; cursorFile: CursorFile },
+    private readonly parts: { shipment: Shipment; tallied: TalliedConsumer; consumption: Consumption; cursorFile: CursorFile },
   ) {
     this.shipment = parts.shipment;
   }
 
   static async start(options: UsageShipperOptions): Promise<UsageShipper> {
     const cursorFile = new CursorFile(options.cursorPath);
-    const shipment = new Shipment(options, cursorFile);
-    const consumption = await new SpoolEventLog(options.spool, options).consume(shipment);
-    return new UsageShipper(options, { shipment, consumption, cursorFile });
+    const shipment = new Shipment(options);
+    const tallied = new TalliedConsumer({ ...options, consumer: shipment, cursorFile });
+    const consumption = await new SpoolEventLog(options.spool, options).consume(tallied);
+    return new UsageShipper(options, { shipment, tallied, consumption, cursorFile });
   }
 
   /** Resolves when Kafka has all that was in the spool at the call; rejects with a `CatchUpError` after the deadline. */
@@ -59,6 +64,11 @@ export class UsageShipper {
     return this.shipment.shippedRecords;
   }
 
+  /** What Kafka has acknowledged, by the minute of its ids; undefined before the cursor is known. */
+  get tallied(): StoredTally | undefined {
+    return this.parts.tallied.tallied;
+  }
+
   /** Lets a running send end, for three seconds at most. What is not sent stays in the spool. */
   async stop(): Promise<void> {
     const stopped = this.parts.consumption.stop();
@@ -69,32 +79,24 @@ export class UsageShipper {
   }
 }
 
-class Shipment implements LogConsumer {
+class Shipment {
   readonly batchSize: number;
   readonly lingerMs = LINGER_MS;
   oldestMs: number | undefined;
   shippedRecords = 0;
   private readonly topic: string;
 
-  constructor(
-    private readonly options: UsageShipperOptions,
-    private readonly cursorFile: CursorFile,
-  ) {
+  constructor(private readonly options: UsageShipperOptions) {
     this.batchSize = options.batchSize ?? BATCH_SIZE;
     this.topic = options.connection.topic('usage.recorded');
   }
 
-  cursor(spoolId: string): Promise<bigint | undefined> {
-    return this.cursorFile.read(spoolId);
-  }
-
-  async handle({ partition: logId, records, nextOffset }: LogBatch): Promise<void> {
+  async handle({ records }: LogBatch): Promise<void> {
     // The first that can be read; the others stay unread.
     this.oldestMs = records.find(({ event }) => event)?.event?.endedAtMs;
     await this.options.producer.send(this.topic, records.map(toProduced));
     this.oldestMs = undefined;
     this.shippedRecords += records.length;
-    this.cursorFile.save({ logId, position: nextOffset });
   }
 }
 

@@ -2,6 +2,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { TopicName } from '@tokone/events';
 import { KafkaAdmin, type Offsets } from './kafka-admin.js';
 import type { KafkaConnection } from './kafka-connection.js';
+import { writePartitionName } from './partition-name.js';
+
+/** What a partition of a log holds: the offsets from `low` on, and none from `high` on. */
+export interface LogRange {
+  name: string;
+  low: bigint;
+  high: bigint;
+}
 
 const POLL_MS = 50;
 
@@ -36,6 +44,14 @@ export class Watermarks {
     const committed = await this.admin.committed(names.group, names.topic);
     // What is gone from the log nobody waits for any more.
     return new Map([...ranges].map(([partition, { low, high }]) => [partition, Math.max(0, Number(high - (committed.get(partition) ?? low)))]));
+  }
+
+  /** The partitions of `usage.recorded` under the names of their cursors. */
+  async usagePartitions(): Promise<LogRange[]> {
+    const topic = this.connection.topic('usage.recorded');
+    const clusterId = await this.admin.clusterId();
+    const ranges = await this.admin.ranges(topic);
+    return [...ranges].map(([partition, { low, high }]) => ({ name: writePartitionName({ clusterId, topic, partition }), low, high }));
   }
 
   /** Of `usage.recorded`, for the fence of admission. */
