@@ -75,7 +75,7 @@ export class ServicesDeployment {
     const place = folder && { dataFolder: folder.path };
     const port: Record<string, string> = keepsData ? { PORT: String(await chooseFreePort()) } : {};
     try {
-      const start = () => ServicesProcess.start({ gateways, servers: fragile.addresses, ...place, env: { ...simulator.upstreamSettings, ...port, ...env } });
+      const start = () => ServicesProcess.start({ gateways, replicas: 2, servers: fragile.addresses, ...place, env: { ...simulator.upstreamSettings, ...port, ...env } });
       const deployment = new ServicesDeployment({ random, simulator, servers: fragile, start, folder }, await start());
       for (let tenant = 0; tenant < TENANTS; tenant++) await deployment.addTenant();
       return deployment;

@@ -25,7 +25,7 @@ export async function openAdmission(settings: GatewaySettings, world: ServiceWor
   const { logger, parts, gatewayId, stop } = world;
   const now = (): number => performance.now();
   const cluster = settings.TOKONE_REDIS_CLUSTER === 'yes';
-  const store = parts.add('Redis', new RedisStore({ url: settings.REDIS_URL, cluster, clientName: `tokone-gateway-${gatewayId}`, logger, now }), (opened) => opened.close());
+  const store = parts.add('Redis', new RedisStore({ url: settings.REDIS_URL, cluster, clientName: `tokone-gateway-${gatewayId}`, logger, now, deadlineMs: settings.TOKONE_ADMISSION_TIMEOUT_MS }), (opened) => opened.close());
   await parts.whileWanted(store.untilConnected(REDIS_DEADLINE_MS, stop).catch(refuseStart));
   const client = new InternalClient({ baseUrls: settings.TOKONE_ACCOUNT_URLS, secret: settings.TOKONE_INTERNAL_SECRET, connectionsPerReplica: OPENING_CONNECTIONS, now });
   const opener = new HttpAccountOpener(parts.add('account client of admission', client, (opened) => opened.close()));

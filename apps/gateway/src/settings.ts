@@ -30,6 +30,7 @@ export const SETTINGS = {
   TOKONE_REFERENCE_TOKENS: integer('Tokens held for each file or URL that a request refers to.', 20_000, { min: 0, max: 10_000_000 }),
   TOKONE_STALL_SECONDS: integer('A client that takes nothing of its answer for this long counts as gone.', 30, { min: 1, max: 3_600 }),
   TOKONE_UPSTREAM_SILENCE_SECONDS: integer('A provider that sends nothing for this long, before or within a streamed answer, has failed.', 120, { min: 1, max: 3_600 }),
+  TOKONE_ADMISSION_TIMEOUT_MS: integer('A request whose balance Redis has not answered for within this time is refused with 503.', 50, { min: 5, max: 5_000 }),
   TOKONE_DRAIN_SECONDS: integer(`How long running answers may go on after SIGTERM; at most ${LONGEST_DRAIN_SECONDS}.`, 30, { min: 0, max: LONGEST_DRAIN_SECONDS }),
 } as const;
 

@@ -30,6 +30,7 @@ export const SETTINGS = {
   TOKONE_DRAIN_SECONDS: integer(`How long running answers may go on after SIGTERM or Ctrl-C; at most ${LONGEST_DRAIN_SECONDS}.`, 30, { min: 0, max: LONGEST_DRAIN_SECONDS }),
   TOKONE_SPOOL_STRICT: choice('yes: the end of an answer waits until its record is on disk.', 'no', ['no', 'yes']),
   TOKONE_SPOOL_LIMIT_BYTES: integer('While the spool is larger, because Kafka is away, new requests are refused.', 2_147_483_648, { min: 65_536, max: 1_099_511_627_776 }),
+  TOKONE_ADMISSION_TIMEOUT_MS: integer('A request whose balance Redis has not answered for within this time is refused with 503.', 50, { min: 5, max: 5_000 }),
   TOKONE_DEAD_LIMIT: integer('So many records within a minute may be unreadable; beyond it rating waits for a person. Raised, it goes on.', 20, { min: 0, max: 1_000_000 }),
   LOG_LEVEL: choice('Least level of the JSON log lines on standard error.', 'warn', LOG_LEVELS),
   NODE_EXTRA_CA_CERTS: optionalText('File of certificates that are trusted beside those that Node brings, as by a proxy or a database of your own. It goes on to every service, as the next two do; all other variables do not.'),

@@ -7,6 +7,7 @@ import { Changes1700000000003 } from './migrations/0003-changes.js';
 import { Gateways1700000000004 } from './migrations/0004-gateways.js';
 import { ChargeCursors1700000000005 } from './migrations/0005-charge-cursors.js';
 import { Reconciliation1700000000006 } from './migrations/0006-reconciliation.js';
+import { FirstOpenings1700000000007 } from './migrations/0007-first-openings.js';
 
 /** What a main hands to `openDatabase` for this feature. */
 export const ACCOUNT_SCHEMA = {
@@ -23,5 +24,13 @@ export const ACCOUNT_SCHEMA = {
     EntryEntity,
     AuditEntity,
   ],
-  migrations: [Accounts1700000000001, Ledger1700000000002, Changes1700000000003, Gateways1700000000004, ChargeCursors1700000000005, Reconciliation1700000000006],
+  migrations: [
+    Accounts1700000000001,
+    Ledger1700000000002,
+    Changes1700000000003,
+    Gateways1700000000004,
+    ChargeCursors1700000000005,
+    Reconciliation1700000000006,
+    FirstOpenings1700000000007,
+  ],
 };

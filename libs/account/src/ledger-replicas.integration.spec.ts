@@ -13,6 +13,7 @@ import { silentLogger } from '@tokone/telemetry';
 import { testServers, waitFor } from '@tokone/testing';
 import { AccountFeature } from './account-feature.js';
 import { AccountOpenings } from './admission/account-openings.js';
+import { FirstOpenings } from './admission/first-openings.js';
 import { LeaseSweeper } from './admission/lease-sweeper.js';
 import { RedisPosts } from './admission/redis-posts.js';
 import { RedisView } from './admission/redis-view.js';
@@ -63,7 +64,7 @@ class Replica {
     const gateways = new PostgresGatewayRegistry(pool);
     const clients = parts.add('gateway clients', new GatewayClients({ secret: SECRET, now }), (opened) => opened.close());
     const onTrouble = (error: unknown): void => void this.troubles.push(error);
-    this.openings = parts.add('openings', new AccountOpenings({ accounts, gateways, clients, fence, balances: feature.balances, raiseAlarm, now, pause, replica: randomUUID(), onTrouble }), (opened) => opened.stop());
+    this.openings = parts.add('openings', new AccountOpenings({ accounts, gateways, clients, fence, firstOpenings: new FirstOpenings(pool), balances: feature.balances, raiseAlarm, now, pause, replica: randomUUID(), onTrouble }), (opened) => opened.stop());
     const leases = parts.add('leases', new LeaseSweeper({ view, accounts, gateways, clients, fence, postings: this.ledger.sweeper, raiseAlarm, intervalMs: 300 }), (opened) => opened.stop());
     leases.start();
   }
@@ -209,7 +210,26 @@ describe('two account services over one database and one Redis', () => {
   });
 });
 
+/** One that was open before, and which Redis has lost. */
+async function lostAccount(nanoUsd: bigint): Promise<string> {
+  const accountId = await database.fundedAccount(nanoUsd);
+  await new FirstOpenings(database.pool).take([accountId]);
+  return accountId;
+}
+
 describe('the opening of an account that Redis does not know', () => {
+  it('does not pass the fence when it is the first ever, and does from then on', async () => {
+    const accountId = await database.fundedAccount(100n);
+    fence.closed = true;
+    await gateway(1).close();
+    expect(await gateway(0).reserve(accountId, 10n, randomUUID())).toMatchObject({ status: 'held' });
+    expect(fence.passages).toBe(0);
+    fence.closed = false;
+    await accounts.forget(accountId);
+    expect(await gateway(0).reserve(accountId, 91n, randomUUID())).toMatchObject({ status: 'balance_held' });
+    expect(fence.passages).toBe(1);
+  });
+
   it('happens once for all who ask at the same moment, whichever replica they ask', async () => {
     const accountId = await database.fundedAccount(100n);
     const results = await Promise.all(Array.from({ length: 40 }, (_, index) => gateway(index % 2).reserve(accountId, 5n, randomUUID())));
@@ -227,7 +247,7 @@ describe('the opening of an account that Redis does not know', () => {
   });
 
   it('waits for the fence, and for a gateway to ship what it has closed', async () => {
-    const accountId = await database.fundedAccount(100n);
+    const accountId = await lostAccount(100n);
     fence.closed = true;
     let shipped = (): void => undefined;
     gateway(1).shipped = () => new Promise((resolve, reject) => {
@@ -246,7 +266,7 @@ describe('the opening of an account that Redis does not know', () => {
   });
 
   it('waits three seconds for a gateway that is silent, then opens without it, with an alarm', async () => {
-    const accountId = await database.fundedAccount(100n);
+    const accountId = await lostAccount(100n);
     await gateway(1).close();
     const startedAtMs = now();
     const result = await gateway(0).reserve(accountId, 10n, randomUUID());

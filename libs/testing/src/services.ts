@@ -15,7 +15,7 @@ import { makeTemporaryFolder } from './temporary-folder.js';
 import { waitFor } from './wait-for.js';
 
 export interface ServicesOptions extends ProductOptions {
-  /** Processes of billing, of account and of each adapter; default 2. */
+  /** Processes of billing, of account and of each adapter; default 1. */
   replicas?: number;
   /** Servers of the test's own, instead of those that the whole run shares. */
   servers?: { kafkaBrokers?: readonly string[]; databaseUrl?: string; redisUrl?: string };
@@ -32,6 +32,8 @@ export interface ServiceNote {
 
 const READY_DEADLINE_MS = 180_000;
 const GATEWAYS = 2;
+/** A dozen processes share two processors with whatever else is tested. What a late answer does is shown in specs of its own. */
+const PATIENCE_MS = '2000';
 
 /** Where its events go. */
 export interface KafkaPlace {
@@ -61,9 +63,7 @@ export class ServicesProcess implements Product {
     readonly program: ChildProgram,
     readonly dataFolder: string,
     readonly addresses: QuickstartAddresses,
-    readonly kafka: KafkaPlace,
-    readonly redis: RedisPlace,
-    private readonly gateways: number,
+    private readonly ground: Ground & { gateways: number },
     private readonly releaseGround: () => Promise<void>,
   ) {}
 
@@ -76,11 +76,11 @@ export class ServicesProcess implements Product {
       await ground.release();
       await folder?.remove();
     };
-    const env = { PORT: '0', LOG_LEVEL: 'error', TOKONE_DATA_DIR: dataFolder, TOKONE_REPLICAS: String(options.replicas ?? 2), ...ground.env, ...options.env };
+    const env = { PORT: '0', LOG_LEVEL: 'error', TOKONE_DATA_DIR: dataFolder, TOKONE_REPLICAS: String(options.replicas ?? 1), TOKONE_ADMISSION_TIMEOUT_MS: PATIENCE_MS, ...ground.env, ...options.env };
     const program = new ChildProgram({ main: 'apps/services/dist/main.js', args: ['--gateways', String(gateways)], env, ownGroup: options.ownGroup ?? false });
     try {
       await program.printed(/^TokOne is ready/m, READY_DEADLINE_MS);
-      return new ServicesProcess(program, dataFolder, await readQuickstart(dataFolder), ground.kafka, ground.redis, gateways, release);
+      return new ServicesProcess(program, dataFolder, await readQuickstart(dataFolder), { ...ground, gateways }, release);
     } catch (error) {
       await program.end('SIGTERM').catch(() => program.end('SIGKILL'));
       await release();
@@ -88,12 +88,20 @@ export class ServicesProcess implements Product {
     }
   }
 
+  get kafka(): KafkaPlace {
+    return this.ground.kafka;
+  }
+
+  get redis(): RedisPlace {
+    return this.ground.redis;
+  }
+
   get spoolFolder(): string {
     return join(this.dataFolder, 'services', 'gateway', 'spool');
   }
 
   get spoolFolders(): string[] {
-    const others = Array.from({ length: this.gateways - 1 }, (_, index) => join(this.dataFolder, 'services', `gateway-${index + 2}`, 'spool'));
+    const others = Array.from({ length: this.ground.gateways - 1 }, (_, index) => join(this.dataFolder, 'services', `gateway-${index + 2}`, 'spool'));
     return [this.spoolFolder, ...others];
   }
 
@@ -152,7 +160,7 @@ export class ServicesProcess implements Product {
   async holds(): Promise<HoldsReport> {
     const gateways = (await this.services()).filter(({ app, processId }) => app === 'gateway' && processId !== null);
     const reports = await Promise.all(gateways.map(async ({ managementUrl }) => holdsOf(await readReadiness(managementUrl))));
-    const { held, settled, heldNanoUsd } = await readStoredHolds(this.redis.url, this.redis.prefix);
+    const { held, settled, heldNanoUsd } = await readStoredHolds(this.ground.redis.url, this.ground.redis.prefix);
     return { running: reports.reduce((sum, report) => sum + report.running, 0), held, settled, heldNanoUsd: heldNanoUsd.toString() };
   }
 

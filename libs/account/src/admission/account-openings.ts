@@ -1,4 +1,4 @@
-import { eachOf, openRound } from './opening-round.js';
+import { eachOf, openAll, openRound } from './opening-round.js';
 import type { OpeningParts } from './opening-round.js';
 
 export interface AccountOpeningsParts extends OpeningParts {
@@ -84,17 +84,22 @@ export class AccountOpenings {
     const startedAtMs = parts.now();
     const token = `${parts.replica}.${++this.rounds}`;
     const wanted = [...this.waiting.keys()].slice(0, MOST_IN_ROUND);
-    const known = await parts.balances.readAll(wanted);
+    const existing = await parts.balances.readAll(wanted);
     const begun: string[] = [];
     let settled = 0;
     await eachOf(wanted, async (accountId) => {
-      if (!known.has(accountId)) return void (settled += this.answer(accountId, undefined));
+      if (!existing.has(accountId)) return void (settled += this.answer(accountId, undefined));
       const state = await parts.accounts.begin(accountId, { token, replica: parts.replica, staleMs: STALE_MS });
       if (state === 'begun') begun.push(accountId);
       else if (state !== 'busy') settled += this.answer(accountId, state.ready);
     });
     if (begun.length === 0) return settled > 0;
-    const opened = await openRound(parts, token, begun);
+    // Noted before they are open: after a crash in between they pass the fence, which is only slower.
+    const fresh = await parts.firstOpenings.take(begun);
+    for (const accountId of await openAll(parts, token, { accountIds: [...fresh], holds: new Map() })) this.answer(accountId, token);
+    const known = begun.filter((accountId) => !fresh.has(accountId));
+    if (known.length === 0) return true;
+    const opened = await openRound(parts, token, known);
     for (const accountId of opened) this.answer(accountId, token);
     parts.onRound?.((parts.now() - startedAtMs) / 1000, opened.size);
     return true;

@@ -17,6 +17,8 @@ export interface OpeningParts {
   /** Asks one of them. */
   clients: { announce(url: string, accountIds: readonly string[], token: string): Promise<Announcement> };
   fence: { pass(deadlineMs: number): Promise<FenceAnswer> };
+  /** Notes accounts as open once, and returns those that never were before. */
+  firstOpenings: { take(accountIds: readonly string[]): Promise<ReadonlySet<string>> };
   balances: { readAll(accountIds: readonly string[]): Promise<ReadonlyMap<string, WalletBalance>> };
   raiseAlarm: RaiseAlarm;
   /** Milliseconds, monotonic. */
@@ -45,6 +47,11 @@ export async function openRound(parts: OpeningParts, token: string, accountIds: 
   const holds = await hearGateways(parts, { token, accountIds, endMs });
   const answer = await parts.fence.pass(Math.max(0, endMs - parts.now()));
   if (!answer.passed) throw new Error(`accounts cannot be opened yet: waiting for ${answer.waitingFor}`);
+  return openAll(parts, token, { accountIds, holds });
+}
+
+/** Opens accounts of which nothing is on its way and nothing runs but these holds. @returns those that are open now */
+export async function openAll(parts: Pick<OpeningParts, 'accounts' | 'balances'>, token: string, { accountIds, holds }: { accountIds: readonly string[]; holds: ReadonlyMap<string, readonly AnnouncedHold[]> }): Promise<Set<string>> {
   const balances = await parts.balances.readAll(accountIds);
   const opened = new Set<string>();
   await eachOf(accountIds, async (accountId) => {

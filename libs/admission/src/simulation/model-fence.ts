@@ -119,7 +119,7 @@ export class ModelFence {
     }
     const balance = balances.get(accountId);
     round.accountIds.delete(accountId);
-    const opened = balance && server.announce(accountId, token, holds.get(accountId) ?? []) && server.open(accountId, token, balance.seq, balance.balanceNanoUsd);
+    const opened = balance && server.announce(accountId, token, holds.get(accountId) ?? []) && server.open(accountId, token, balance);
     if (!opened) this.wanted.add(accountId);
   }
 

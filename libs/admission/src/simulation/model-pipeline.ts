@@ -1,15 +1,10 @@
+import type { AdmissionPosting } from '../admission.js';
+
 /** A request that its gateway closed, as it goes through the two logs. */
 export interface ClosedRequest {
   id: string;
   accountId: string;
   chargeNanoUsd: bigint;
-}
-
-export interface ModelPosting {
-  accountId: string;
-  seq: bigint;
-  balanceNanoUsd: bigint;
-  ids: readonly string[];
 }
 
 interface Wallet {
@@ -61,7 +56,7 @@ export class ModelPipeline {
   }
 
   /** The ledger: dedup for ever, one posting per account of the batch. */
-  post(most: number): ModelPosting[] {
+  post(most: number): AdmissionPosting[] {
     const batch = this.charges.slice(this.settledCharges, this.settledCharges + most);
     this.settledCharges += batch.length;
     const postings = new Map<string, { totalNanoUsd: bigint; ids: string[] }>();
@@ -77,12 +72,12 @@ export class ModelPipeline {
   }
 
   /** A posting or a top-up. */
-  change(accountId: string, byNanoUsd: bigint, ids: readonly string[]): ModelPosting {
+  change(accountId: string, byNanoUsd: bigint, ids: readonly string[]): AdmissionPosting {
     const wallet = this.walletOf(accountId);
     wallet.seq++;
     wallet.balanceNanoUsd += byNanoUsd;
     if (wallet.balanceNanoUsd < this.worstNanoUsd) this.worstNanoUsd = wallet.balanceNanoUsd;
-    return { accountId, ids, ...wallet };
+    return { accountId, requestIds: ids, ...wallet };
   }
 
   walletOf(accountId: string): Wallet {

@@ -1,5 +1,5 @@
 import { AccountHolds } from '../account-holds.js';
-import type { HoldRule, ReserveResult, Settlement } from '../admission.js';
+import type { AdmissionPosting, HoldRule, ReserveResult, Settlement } from '../admission.js';
 
 /** One account of a server: what the hash of the scripts is. */
 interface ModelAccount {
@@ -69,11 +69,11 @@ export class ModelServer {
     return answer;
   }
 
-  post(accountId: string, seq: bigint, balanceNanoUsd: bigint, ids: readonly string[]): 'posted' | 'cold' {
+  post({ accountId, ...posting }: AdmissionPosting): 'posted' | 'cold' {
     const account = this.accounts.get(accountId);
-    account?.holds.post({ seq, balanceNanoUsd, requestIds: ids });
+    account?.holds.post(posting);
     const answer = account === undefined ? 'cold' : 'posted';
-    this.witness(['post', accountId, seq, balanceNanoUsd, ids], answer);
+    this.witness(['post', accountId, posting], answer);
     return answer;
   }
 
@@ -105,11 +105,11 @@ export class ModelServer {
     return account !== undefined;
   }
 
-  open(accountId: string, token: string, seq: bigint, balanceNanoUsd: bigint): boolean {
+  open(accountId: string, token: string, balance: { seq: bigint; balanceNanoUsd: bigint }): boolean {
     const account = this.opening(accountId, token);
-    account?.holds.post({ seq, balanceNanoUsd, requestIds: [] });
+    account?.holds.post({ ...balance, requestIds: [] });
     if (account) account.phase = 'ready';
-    this.witness(['open', accountId, token, seq, balanceNanoUsd], account !== undefined);
+    this.witness(['open', accountId, token, balance], account !== undefined);
     return account !== undefined;
   }
 

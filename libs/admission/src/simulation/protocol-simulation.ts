@@ -1,8 +1,8 @@
+import type { AdmissionPosting } from '../admission.js';
 import { ModelFence } from './model-fence.js';
 import { ModelGateway } from './model-gateway.js';
 import type { Command } from './model-gateway.js';
 import { ModelPipeline } from './model-pipeline.js';
-import type { ModelPosting } from './model-pipeline.js';
 import { ModelServer } from './model-server.js';
 import type { Witness } from './model-server.js';
 
@@ -42,7 +42,7 @@ export class ProtocolSimulation {
   private readonly fence: ModelFence;
   private server: ModelServer;
   private commands: Command[] = [];
-  private pushes: ModelPosting[] = [];
+  private pushes: AdmissionPosting[] = [];
   private exposedNanoUsd = 0n;
   private resting = false;
   /** Half of the lives have little trouble: a balance near its end with postings that overtake each other. */
@@ -58,7 +58,7 @@ export class ProtocolSimulation {
       const wallet = this.pipeline.walletOf(accountId);
       wallet.balanceNanoUsd = BigInt(100 + random(500));
       this.server.begin(accountId, 'first');
-      this.server.open(accountId, 'first', wallet.seq, wallet.balanceNanoUsd);
+      this.server.open(accountId, 'first', wallet);
     }
     const world = {
       random,
@@ -237,7 +237,7 @@ export class ProtocolSimulation {
     if (!posting) return;
     const fate = this.random(4);
     this.counts['push'] = (this.counts['push'] ?? 0) + 1;
-    if (fate > 0) this.server.post(posting.accountId, posting.seq, posting.balanceNanoUsd, posting.ids);
+    if (fate > 0) this.server.post(posting);
     if (fate === 1) this.pushes.push(posting);
   }
 
@@ -246,7 +246,7 @@ export class ProtocolSimulation {
     for (const [accountId, { holds, tombstones }] of this.server.accounts) {
       const { seq, balanceNanoUsd } = this.pipeline.walletOf(accountId);
       const posted = [...holds.records.keys()].filter((id) => this.pipeline.posted.has(id));
-      if (posted.length > 0 || seq > holds.seq) this.server.post(accountId, seq, balanceNanoUsd, posted);
+      if (posted.length > 0 || seq > holds.seq) this.server.post({ accountId, seq, balanceNanoUsd, requestIds: posted });
       for (const [id, { state }] of [...holds.records]) if (state === 'held' && this.nobodyKnows(id)) this.server.drop(accountId, id);
       // Much later than anything could still arrive.
       if (this.resting && this.commands.length === 0) for (const id of [...tombstones]) this.server.drop(accountId, id);

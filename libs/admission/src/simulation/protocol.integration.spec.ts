@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { RedisStore } from '@tokone/redis';
 import { silentLogger } from '@tokone/telemetry';
 import { testServers } from '@tokone/testing';
-import type { HoldRule, Settlement } from '../admission.js';
+import type { AdmissionPosting, HoldRule, Settlement } from '../admission.js';
 import { RedisAccounts } from '../redis/redis-accounts.js';
 import type { ModelHold, Witnessed } from './model-server.js';
 import { ProtocolSimulation } from './protocol-simulation.js';
@@ -67,7 +67,7 @@ function runAll(schedules: number, abandon: boolean, isWrong: (outcome: Simulati
 
 /** One action of the model on a real account. */
 async function replay(accounts: RedisAccounts, [name, accountId, ...args]: Witnessed['action']): Promise<unknown> {
-  const [first, second, third] = args as [string, never, never];
+  const [first, second] = args as [string, never];
   switch (name) {
     case 'reserve':
       return accounts.reserve(accountId, { requestId: first, owner: 'gateway', leaseMs: 600_000, rule: second as HoldRule });
@@ -78,7 +78,7 @@ async function replay(accounts: RedisAccounts, [name, accountId, ...args]: Witne
     case 'void':
       return accounts.void(accountId, first);
     case 'post':
-      return accounts.post({ accountId, seq: BigInt(first), balanceNanoUsd: second, requestIds: third });
+      return accounts.post({ accountId, ...(args[0] as Omit<AdmissionPosting, 'accountId'>) });
     case 'begin':
       return accounts.begin(accountId, { token: first, replica: 'token-', staleMs: 0 });
     case 'sees':
@@ -86,7 +86,7 @@ async function replay(accounts: RedisAccounts, [name, accountId, ...args]: Witne
     case 'announce':
       return accounts.announce(accountId, { token: first, leaseMs: 600_000 }, (second as ModelHold[]).map((hold) => ({ requestId: hold.id, amountNanoUsd: hold.amountNanoUsd, extendable: hold.extendable, whole: false, owner: 'gateway' })));
     case 'open':
-      return accounts.open(accountId, first, { seq: second, balanceNanoUsd: third });
+      return accounts.open(accountId, first, second);
     case 'drop': {
       const value = (await accounts.fieldsOf(accountId))[first];
       return void (value !== undefined && (await accounts.drop(accountId, [{ requestId: first, value }])));
