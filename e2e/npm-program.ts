@@ -18,8 +18,8 @@ export function npmStartInTerminal({ env = {}, ...options }: Options): ChildProg
 }
 
 /** `npm run start:services`, as a user runs it. */
-export function npmStartServices({ env = {}, ...options }: Options): ChildProgram {
-  return new ChildProgram({ command: 'npm', args: ['run', '--silent', 'start:services'], env: { ...QUIET, PORT: '0', ...env }, ...options });
+export function npmStartServices({ env = {}, args = [], ...options }: Options & { args?: readonly string[] }): ChildProgram {
+  return new ChildProgram({ command: 'npm', args: ['run', '--silent', 'start:services', ...args], env: { ...QUIET, PORT: '0', ...env }, ...options });
 }
 
 export function npmStartServicesInTerminal({ env = {}, ...options }: Options): ChildProgram {

@@ -44,7 +44,7 @@ async function processIdOf(name: string): Promise<number> {
 
 async function call({ baseUrl, keys }: QuickstartAddresses): Promise<number> {
   const body = JSON.stringify({ model: 'gpt-5.5', messages: [{ role: 'user', content: 'Reply with OK' }] });
-  const answer = await fetch(`${baseUrl}/v1/chat/completions`, { method: 'POST', headers: { 'authorization': `Bearer ${keys.openai}`, 'content-type': 'application/json' }, body, signal: AbortSignal.timeout(30_000) });
+  const answer = await fetch(`${baseUrl}/v1/chat/completions`, { method: 'POST', headers: { 'connection': 'close', 'authorization': `Bearer ${keys.openai}`, 'content-type': 'application/json' }, body, signal: AbortSignal.timeout(30_000) });
   await answer.arrayBuffer();
   return answer.status;
 }
@@ -77,11 +77,14 @@ describe('npm run start:services', () => {
     expect((await second.end('SIGTERM', 120_000)).code).toBe(0);
   }, 600_000);
 
-  it('starts a service again that died, says so, and serves on', async () => {
-    const program = started(npmStartServices({ env: env() }));
+  it('runs three gateways behind one address, starts a service again that died, says so, and serves on', async () => {
+    const program = started(npmStartServices({ env: env(), args: ['--', '--gateways', '3'] }));
     await program.printed(READY, START_MS);
     const addresses = await readQuickstart(dataFolder);
-    for (const name of ['openai-adapter-1', 'billing-1', 'account-1']) {
+    expect((await services()).filter(({ app }) => app === 'gateway').map(({ name }) => name)).toEqual(['gateway-1', 'gateway-2', 'gateway-3']);
+    // Each call on a connection of its own: every gateway has its turn.
+    for (let turn = 0; turn < 6; turn++) expect(await call(addresses)).toBe(200);
+    for (const name of ['openai-adapter-1', 'billing-1', 'account-1', 'gateway-2']) {
       const before = await processIdOf(name);
       process.kill(before, 'SIGKILL');
       await waitFor(() => program.stderr.includes(`${name} is ready again.`), { what: `${name} to be ready again`, deadlineMs: 90_000 });
@@ -125,13 +128,13 @@ describe('npm run start:services', () => {
     expect((await third.end('SIGTERM', 120_000)).code).toBe(0);
   }, 900_000);
 
-  it('refuses a second gateway, unknown arguments, and a port in use, each in a sentence', async () => {
+  it('refuses more gateways than make sense, unknown arguments, and a port in use, each in a sentence', async () => {
     const refusalOf = async (args: string[], more: Record<string, string> = {}) => {
       const program = started(new ChildProgram({ main: 'apps/services/dist/main.js', args, env: env({ PORT: '0', ...more }) }));
       const { code } = await program.exited;
       return { code, text: program.stderr };
     };
-    expect(await refusalOf(['--gateways', '2'])).toEqual({ code: 1, text: expect.stringContaining('More than one gateway needs an admission that they share') });
+    expect(await refusalOf(['--gateways', '17'])).toEqual({ code: 1, text: expect.stringContaining('--gateways needs a number from 1 to 16.') });
     expect(await refusalOf(['--replicas', '2'])).toEqual({ code: 1, text: expect.stringContaining('--replicas 2 is not understood') });
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
