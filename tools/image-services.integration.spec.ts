@@ -18,7 +18,7 @@ let filesBefore: Map<string, string>;
 beforeAll(async () => {
   folder = await makeTemporaryFolder('image');
   database = await createDatabase(await testServers().postgres());
-  const servers = { databaseUrl: database.url, kafkaBrokers: await testServers().kafka() };
+  const servers = { databaseUrl: database.url, kafkaBrokers: await testServers().kafka(), redisUrl: await testServers().redis() };
   deployment = new ImageDeployment({ root: workspaceRoot, folder: folder.path, servers, freePort: () => ports.choose() });
   await deployment.prepare();
   filesBefore = deployment.imageFiles();
@@ -39,7 +39,7 @@ afterAll(async () => {
 });
 
 /** Settings that a container has no use for, or that a deployment of one machine leaves to the service. */
-const UNSAID = new Set(['TOKONE_LIFELINE', 'TOKONE_KAFKA_REPLICATION']);
+const UNSAID = new Set(['TOKONE_LIFELINE', 'TOKONE_KAFKA_REPLICATION', 'TOKONE_REDIS_CLUSTER']);
 
 function ask(dialect: 'openai' | 'anthropic' | 'gemini'): Promise<Response> {
   const model = { openai: 'gpt-5-mini', anthropic: 'claude-haiku-4-5', gemini: 'gemini-2.5-flash' }[dialect];

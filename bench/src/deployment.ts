@@ -26,7 +26,7 @@ export class Deployment {
   static async start(servers: BenchServers, { name, folder, env }: DeploymentOptions): Promise<Deployment> {
     const dataFolder = join(folder, name);
     await mkdir(dataFolder, { recursive: true, mode: 0o755 });
-    const options: ServicesOptions = { replicas: 1, dataFolder, servers: await servers.forDeployment(), env: { LOG_LEVEL: 'warn', ...env } };
+    const options: ServicesOptions = { replicas: 1, gateways: 1, dataFolder, servers: await servers.forDeployment(), env: { LOG_LEVEL: 'warn', ...env } };
     return Deployment.open(servers, options);
   }
 

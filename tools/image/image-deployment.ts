@@ -10,6 +10,7 @@ export interface ImageServers {
   /** Of an owner who may make roles, with a database of this deployment's own. */
   databaseUrl: string;
   kafkaBrokers: readonly string[];
+  redisUrl: string;
 }
 
 export interface ImageDeploymentOptions {
@@ -95,7 +96,7 @@ export class ImageDeployment {
   /** What Compose and the image together say. */
   environment(name: string): Record<string, string> {
     const service = this.compose.services[name] as ComposeService;
-    const own = environmentOf(service, { ...this.secrets, LOG_LEVEL: 'error', TOKONE_KAFKA_TOPIC_PREFIX: this.prefix });
+    const own = environmentOf(service, { ...this.secrets, LOG_LEVEL: 'error', TOKONE_KAFKA_TOPIC_PREFIX: this.prefix, TOKONE_REDIS_PREFIX: `${this.prefix}tokone:` });
     for (const setting of PORTS_OF_A_CONTAINER) if (own[setting] !== undefined) own[setting] = String(this.ports.get(`${name} ${setting}`));
     for (const [setting, value] of Object.entries(own)) own[setting] = this.translate(value);
     return { ...environmentIn(this.runtime), APP: appOf(service), ...own };
@@ -132,6 +133,7 @@ export class ImageDeployment {
       // Roles belong to the whole server, which other deployments use too.
       .replace(/^(postgres:\/\/)tokone(_\w+):(\w+)@postgres:5432\/tokone$/, `$1${database}$2:$3@${owner.host}/${database}`)
       .replace(/^kafka:9092$/, servers.kafkaBrokers.join(','))
+      .replace(/^redis:\/\/.*@redis:6379$/, servers.redisUrl)
       .replace(/http:\/\/([a-z-]+):(\d+)/g, (_all, name: string, port: string) => this.urlOf(name, containerPorts[port] ?? 'PORT'))
       .replace(/^0\.0\.0\.0$/, '127.0.0.1')
       .replace(/^\/run\/tokone$/, join(folder, 'note'))

@@ -1,5 +1,5 @@
 import { HttpGatewayRecords, Reconciliation, ReconciliationService, ReconciliationStore } from '@tokone/account';
-import type { AccountFeature, ReconciliationServiceParts } from '@tokone/account';
+import type { AccountFeature } from '@tokone/account';
 import { RedisAdmissionAudit } from '@tokone/admission';
 import type { GatewayClients, RedisAccounts } from '@tokone/admission';
 import { HttpOutbox, HttpRatedAudit } from '@tokone/billing-client';
@@ -13,11 +13,10 @@ export interface ReconciliationDrivers {
   accounts: RedisAccounts;
   clients: GatewayClients;
   watermarks: Watermarks;
-  onReport?: ReconciliationServiceParts['onReport'];
 }
 
 /** Reconciliation over everything that the account service can ask, and begun. */
-export function startReconciliation({ feature, billing, accounts, clients, watermarks, onReport }: ReconciliationDrivers, { parts, logger, now }: Pick<ServiceWorld, 'parts' | 'logger' | 'now'>): ReconciliationService {
+export function startReconciliation({ feature, billing, accounts, clients, watermarks }: ReconciliationDrivers, { parts, logger, now }: Pick<ServiceWorld, 'parts' | 'logger' | 'now'>): ReconciliationService {
   const { pool, ids } = feature.parts;
   const monotonicNow = (): number => performance.now();
   const outbox = new HttpOutbox(billing);
@@ -38,7 +37,7 @@ export function startReconciliation({ feature, billing, accounts, clients, water
     now,
     monotonicNow,
   });
-  const service = new ReconciliationService({ reconciliation, store: new ReconciliationStore(pool), ids, logger, ...(onReport && { onReport }) });
+  const service = new ReconciliationService({ reconciliation, store: new ReconciliationStore(pool), ids, logger, onReport: ({ checks }) => feature.metrics.reconciled(checks) });
   service.start();
   return parts.add('reconciliation', service, (opened) => opened.stop());
 }

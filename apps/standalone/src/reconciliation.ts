@@ -1,5 +1,5 @@
 import { Reconciliation, ReconciliationService, ReconciliationStore } from '@tokone/account';
-import type { AccountFeature, LedgerService, ReconciliationServiceParts } from '@tokone/account';
+import type { AccountFeature, LedgerService } from '@tokone/account';
 import { MemoryAdmissionAudit } from '@tokone/admission';
 import type { MemoryAdmission } from '@tokone/admission';
 import type { Billing } from '@tokone/billing';
@@ -18,11 +18,10 @@ export interface ReconciliationDrivers {
   gateway: Gateway;
   log: TalliedEventLog;
   rating: Consumption;
-  onReport?: ReconciliationServiceParts['onReport'];
 }
 
 /** Reconciliation over the parts of this process, and begun. The spool itself is the log, so that there is no other to compare. */
-export function startReconciliation({ feature, billing, ledger, admission, gateway, log, rating, onReport }: ReconciliationDrivers, { parts, logger }: { parts: OpenedParts; logger: Logger }): ReconciliationService {
+export function startReconciliation({ feature, billing, ledger, admission, gateway, log, rating }: ReconciliationDrivers, { parts, logger }: { parts: OpenedParts; logger: Logger }): ReconciliationService {
   const { pool, ids } = feature.parts;
   const { spool, now, monotonicNow } = gateway.ports;
   const handled = { caughtUp: (deadlineMs: number) => rating.caughtUp(deadlineMs), get tallied() { return log.tallied; } };
@@ -38,7 +37,7 @@ export function startReconciliation({ feature, billing, ledger, admission, gatew
     now,
     monotonicNow,
   });
-  const service = new ReconciliationService({ reconciliation, store: new ReconciliationStore(pool), ids, logger, ...(onReport && { onReport }) });
+  const service = new ReconciliationService({ reconciliation, store: new ReconciliationStore(pool), ids, logger, onReport: ({ checks }) => feature.metrics.reconciled(checks) });
   service.start();
   return parts.add('reconciliation', service, (opened) => opened.stop());
 }

@@ -5,8 +5,8 @@ export interface AccountOpeningsParts extends OpeningParts {
   /** This process: in front of each token. */
   replica: string;
   onTrouble: (error: unknown) => void;
-  /** How long each round took, seconds, and how many accounts it opened. */
-  onRound?: (seconds: number, accounts: number) => void;
+  /** How many accounts a round opened that passed the fence, and how long it took. */
+  onRound?: (accounts: number, durationMs: number) => void;
 }
 
 interface Waiter {
@@ -101,7 +101,7 @@ export class AccountOpenings {
     if (known.length === 0) return true;
     const opened = await openRound(parts, token, known);
     for (const accountId of opened) this.answer(accountId, token);
-    parts.onRound?.((parts.now() - startedAtMs) / 1000, opened.size);
+    parts.onRound?.(opened.size, parts.now() - startedAtMs);
     return true;
   }
 

@@ -1,5 +1,5 @@
 import type { AlarmKindOf } from './alarm-metrics.js';
-import { FENCE_RESULTS, KEY_LOOKUP_RESULTS, POSTED_RESULTS, SWEEP_RESULTS } from './label-sets.js';
+import { FENCE_RESULTS, KEY_LOOKUP_RESULTS, POSTED_RESULTS, RECONCILIATION_CHECKS, RECONCILIATION_STATES, SWEEP_RESULTS } from './label-sets.js';
 import type { MetricRegistry } from './metric-registry.js';
 
 export type AccountAlarmKind = AlarmKindOf<'acct_alarms_total'>;
@@ -8,6 +8,13 @@ export type AccountAlarmKind = AlarmKindOf<'acct_alarms_total'>;
 export interface AccountView {
   /** Rejects while the database is away. */
   negativeWallets(): Promise<number>;
+}
+
+/** What one check of reconciliation found. */
+export interface ReconciledCheck {
+  name: (typeof RECONCILIATION_CHECKS)[number];
+  state: (typeof RECONCILIATION_STATES)[number];
+  mismatches: number;
 }
 
 /** What the account service tells of itself. Times in milliseconds. */
@@ -21,6 +28,9 @@ export interface AccountMetrics {
   /** Balances that a sweep told admission again. */
   repeated(balances: number): void;
   fence(result: (typeof FENCE_RESULTS)[number], durationMs: number): void;
+  /** One round that opened accounts which admission had lost. */
+  opened(accounts: number, durationMs: number): void;
+  reconciled(checks: readonly ReconciledCheck[]): void;
   keyLookup(result: (typeof KEY_LOOKUP_RESULTS)[number]): void;
   alarm(kind: AccountAlarmKind): void;
   watch(view: AccountView): void;
@@ -35,6 +45,8 @@ export const noAccountMetrics: AccountMetrics = {
   sweep() {},
   repeated() {},
   fence() {},
+  opened() {},
+  reconciled() {},
   keyLookup() {},
   alarm() {},
   watch() {},
@@ -44,7 +56,17 @@ export const noAccountMetrics: AccountMetrics = {
 const WALLETS_FRESH_MS = 30_000;
 
 export class RegistryAccountMetrics implements AccountMetrics {
-  constructor(private readonly registry: MetricRegistry) {}
+  /** Of the last run. */
+  private readonly mismatches = new Map<ReconciledCheck['name'], number>();
+
+  constructor(private readonly registry: MetricRegistry) {
+    registry.readAtLook({
+      gauges: ['acct_reconciliation_mismatches'],
+      read: async (set) => {
+        for (const [check, mismatches] of this.mismatches) set('acct_reconciliation_mismatches', { check }, mismatches);
+      },
+    });
+  }
 
   posting(durationMs: number): void {
     this.registry.histogram('acct_posting_seconds').with({}).observe(durationMs / 1000);
@@ -75,6 +97,18 @@ export class RegistryAccountMetrics implements AccountMetrics {
 
   fence(result: (typeof FENCE_RESULTS)[number], durationMs: number): void {
     this.registry.histogram('acct_fence_seconds').with({ result }).observe(durationMs / 1000);
+  }
+
+  opened(accounts: number, durationMs: number): void {
+    this.registry.histogram('acct_opening_seconds').with({}).observe(durationMs / 1000);
+    this.registry.counter('acct_opened_total').with({}).add(accounts);
+  }
+
+  reconciled(checks: readonly ReconciledCheck[]): void {
+    for (const { name: check, state, mismatches } of checks) {
+      this.registry.counter('acct_reconciliation_checks_total').with({ check, state }).add();
+      this.mismatches.set(check, mismatches);
+    }
   }
 
   keyLookup(result: (typeof KEY_LOOKUP_RESULTS)[number]): void {

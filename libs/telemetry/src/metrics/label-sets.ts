@@ -68,3 +68,7 @@ export const POSTED_RESULTS = ['posted', 'repeated', 'dead'] as const;
 export const SWEEP_RESULTS = ['done', 'failed'] as const;
 export const FENCE_RESULTS = ['passed', 'waiting', 'failed'] as const;
 export const KEY_LOOKUP_RESULTS = ['found', 'unknown', 'failed'] as const;
+
+/** As docs/reconciliation.md has them. */
+export const RECONCILIATION_CHECKS = ['R1', 'R2', 'R3', 'R4', 'R5', 'R6'] as const;
+export const RECONCILIATION_STATES = ['right', 'wrong', 'not_checked', 'not_applicable'] as const;

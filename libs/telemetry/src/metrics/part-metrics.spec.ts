@@ -51,6 +51,9 @@ describe('the metrics of the account service', () => {
     metrics.sweep('failed', 10);
     metrics.repeated(3);
     metrics.fence('passed', 250);
+    metrics.opened(12, 500);
+    metrics.reconciled([{ name: 'R3', state: 'wrong', mismatches: 4 }, { name: 'R6', state: 'not_applicable', mismatches: 0 }]);
+    metrics.reconciled([{ name: 'R3', state: 'wrong', mismatches: 2 }]);
     metrics.keyLookup('unknown');
     metrics.alarm('dead_charge');
     metrics.watch({ negativeWallets: async () => 1 });
@@ -67,6 +70,12 @@ describe('the metrics of the account service', () => {
       'acct_sweep_repeated_total 3',
       'acct_fence_seconds_sum{result="passed"} 0.25',
       'acct_fence_seconds_count{result="passed"} 1',
+      'acct_opening_seconds_sum 0.5',
+      'acct_opening_seconds_count 1',
+      'acct_opened_total 12',
+      'acct_reconciliation_checks_total{check="R3",state="wrong"} 2',
+      'acct_reconciliation_checks_total{check="R6",state="not_applicable"} 1',
+      'acct_reconciliation_mismatches{check="R3"} 2',
       'acct_negative_wallets 1',
       'acct_key_lookups_total{result="unknown"} 1',
       'acct_alarms_total{kind="dead_charge"} 1',
