@@ -13,14 +13,14 @@ export class PricedDeployment {
     private readonly removePrices: () => Promise<void>,
   ) {}
 
-  static async start({ env = {}, recorded = false }: { env?: Readonly<Record<string, string>>; recorded?: boolean } = {}): Promise<PricedDeployment> {
+  static async start({ env = {}, recorded = false, gateways }: { env?: Readonly<Record<string, string>>; recorded?: boolean; gateways?: number } = {}): Promise<PricedDeployment> {
     const prices = await writeFlatPrices();
     const simulator = await SimulatorProcess.start({ SIMULATOR_CHUNK_DELAY_MS: '0' });
     const recorder = recorded ? await Recorder.start(simulator.url) : undefined;
     const url = recorder?.url ?? simulator.url;
     const upstreams = { TOKONE_OPENAI_UPSTREAM_URL: url, TOKONE_ANTHROPIC_UPSTREAM_URL: url, TOKONE_GEMINI_UPSTREAM_URL: url };
     try {
-      const product = await startProduct({ env: { ...upstreams, TOKONE_PRICES_FILE: prices.path, ...env } });
+      const product = await startProduct({ env: { ...upstreams, TOKONE_PRICES_FILE: prices.path, ...env }, ...(gateways !== undefined && { gateways }) });
       return new PricedDeployment(product, simulator, recorder, new LedgerView(product), () => prices.folder.remove());
     } catch (error) {
       await recorder?.close();

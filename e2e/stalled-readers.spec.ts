@@ -22,7 +22,8 @@ let tenant: { accountId: string; key: string };
 const readers: Socket[] = [];
 
 beforeAll(async () => {
-  deployment = await PricedDeployment.start({ env: { TOKONE_STALL_SECONDS: String(STALL_SECONDS) } });
+  // Its memory is that of one process, and no balancer keeps bytes of its own.
+  deployment = await PricedDeployment.start({ gateways: 1, env: { TOKONE_STALL_SECONDS: String(STALL_SECONDS) } });
   tenant = await deployment.product.tenant('100000', 'openai');
 });
 afterAll(async () => {
