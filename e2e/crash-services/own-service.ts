@@ -19,7 +19,7 @@ export async function startAnother(services: ServicesProcess, name: string): Pro
 }
 
 /** The same without a wait. A gateway gets a spool of its own in the deployment's folder. */
-export async function beginAnother(services: ServicesProcess, name: string): Promise<ChildProgram> {
+async function beginAnother(services: ServicesProcess, name: string): Promise<ChildProgram> {
   const { app, processId } = await services.service(name);
   const [INTERNAL_PORT, MANAGEMENT_PORT, PORT] = await chooseFreePorts(3);
   const ports = { INTERNAL_PORT, MANAGEMENT_PORT, PORT };

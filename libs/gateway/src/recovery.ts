@@ -82,6 +82,8 @@ async function settle({ id: requestId, accountId, holdNanoUsd }: UsageRecorded, 
       if (monotonicNow() < giveUpAtMs) await new Promise((resolve) => setTimeout(resolve, SETTLE_RETRY_MS));
       else {
         logger.warn({ requestId, cause: String(cause) }, 'admission does not answer; what a crash left open is charged up to its hold');
+        // As with a running request: the driver repeats it, and gives up the hold that it was told of.
+        await admission.settle(accountId, { requestId, costNanoUsd, heldNanoUsd: holdNanoUsd }).catch(() => undefined);
         return costNanoUsd;
       }
     }

@@ -44,7 +44,8 @@ export class RedisAdmission implements Admission {
   private readonly passage: AccountPassage;
   private readonly unanswered: UnansweredActions;
   private readonly leaseMs: number;
-  private renewing: NodeJS.Timeout | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private renewing: Promise<void> | undefined;
 
   constructor(private readonly options: RedisAdmissionOptions) {
     const { accounts, store, opener, now } = options;
@@ -55,14 +56,15 @@ export class RedisAdmission implements Admission {
 
   start(): void {
     this.unanswered.start();
-    this.renewing ??= setInterval(() => void this.renew(), this.leaseMs / 3);
+    // A Redis that is slow for many accounts is not asked by two rounds at a time.
+    this.timer ??= setInterval(() => void (this.renewing ??= this.renew().finally(() => (this.renewing = undefined))), this.leaseMs / 3);
   }
 
   /** Lets what is being repeated end; what has no answer then is the sweeper's. */
   async stop(): Promise<void> {
-    clearInterval(this.renewing);
-    this.renewing = undefined;
-    await this.unanswered.stop();
+    clearInterval(this.timer);
+    this.timer = undefined;
+    await Promise.all([this.renewing, this.unanswered.stop()]);
   }
 
   async reserve(request: ReserveRequest): Promise<ReserveResult> {
@@ -176,6 +178,7 @@ export class RedisAdmission implements Admission {
   private async renew(): Promise<void> {
     const { accounts } = this.options;
     for (const [accountId, requestIds] of this.holds.all()) {
+      if (this.timer === undefined) return;
       // A lease that could not be renewed is, the next time; three times, and a sweeper asks.
       await accounts.renew(accountId, this.leaseMs, requestIds).catch(() => undefined);
     }

@@ -12,6 +12,8 @@ export interface UnansweredActionsOptions {
   holds: TrackedHolds;
   /** Milliseconds, monotonic. */
   now: () => number;
+  /** Default 100,000. */
+  most?: number;
 }
 
 const INTERVAL_MS = 250;
@@ -47,7 +49,11 @@ export class UnansweredActions {
   }
 
   add(action: UnansweredAction): void {
-    if (this.actions.size >= MOST) return;
+    if (this.actions.size >= (this.options.most ?? MOST)) {
+      // Known as held no longer, so that its lease ends and the sweeper finds it.
+      this.options.holds.delete(action.accountId, action.requestId);
+      return;
+    }
     this.actions.set(action.requestId, { action, sinceMs: this.options.now() });
     this.schedule();
   }
