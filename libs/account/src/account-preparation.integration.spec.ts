@@ -59,7 +59,7 @@ describe('the role of the account service', () => {
     const registry = new PostgresGatewayRegistry(ledger.pool);
     const gateway = { gatewayId: ledger.ids.next(), instanceId: ledger.ids.next(), url: 'http://127.0.0.1:7100' };
     await registry.heartbeat(gateway);
-    expect(await registry.live()).toEqual([gateway]);
+    expect(await registry.live()).toMatchObject([gateway]);
     await registry.leave(gateway);
     const publication = new ChangePublication({ pool: ledger.pool, publisher: { publish: post }, raiseAlarm: (alarm) => ledger.alarms.push(alarm) });
     publication.start();

@@ -43,6 +43,7 @@ export class FaultProxy {
   private readonly lanes: Record<Direction, Lane> = { up: openLane(), down: openLane() };
   private readonly open = new Set<Connection>();
   private refusing = false;
+  private lost = 0;
   private dropped: Required<DroppedAnswers> | undefined;
 
   private constructor(
@@ -72,6 +73,11 @@ export class FaultProxy {
   /** Open now. */
   get connections(): number {
     return this.open.size;
+  }
+
+  /** Connections whose client said something that the server answered, and never heard the answer. */
+  get lostAnswers(): number {
+    return this.lost;
   }
 
   /** Bytes wait; the connections stay. Without a direction: both. */
@@ -158,7 +164,7 @@ export class FaultProxy {
         const { delayMs } = this.lanes[direction];
         if (delayMs > 0) await delay(delayMs);
         if (direction === 'up') this.considerMuting(connection, chunk);
-        else if (swallows(connection)) continue;
+        else if (this.swallows(connection)) continue;
         await this.pass(connection, { chunk, to, lane: this.lanes[direction] });
       }
       to.end();
@@ -173,6 +179,18 @@ export class FaultProxy {
     connection.muted = { afterMs: dropped.afterMs, ending: false };
     dropped.times -= 1;
     if (dropped.times === 0) this.dropped = undefined;
+  }
+
+  /** Whether what the server says is lost; the first loss sets the time at which the client learns that it is alone. */
+  private swallows(connection: Connection): boolean {
+    const { muted } = connection;
+    if (muted === undefined) return false;
+    if (!muted.ending) {
+      this.lost += 1;
+      setTimeout(reset, muted.afterMs, connection);
+    }
+    muted.ending = true;
+    return true;
   }
 
   private async pass(connection: Connection, { chunk, to, lane }: { chunk: Buffer; to: Socket; lane: Lane }): Promise<void> {
@@ -190,15 +208,6 @@ export class FaultProxy {
 
 function openLane(): Lane {
   return { delayMs: 0, open: Promise.resolve(), release: () => undefined, bytesLeft: Infinity };
-}
-
-/** Whether what the server says is lost; the first loss sets the time at which the client learns that it is alone. */
-function swallows(connection: Connection): boolean {
-  const { muted } = connection;
-  if (muted === undefined) return false;
-  if (!muted.ending) setTimeout(reset, muted.afterMs, connection);
-  muted.ending = true;
-  return true;
 }
 
 function reset({ client, server }: Connection): void {
