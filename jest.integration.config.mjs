@@ -9,7 +9,7 @@ export const alone = ['/e2e/stalled-readers\\.spec'];
 export const standaloneOnly = ['/e2e/start\\.spec', '/e2e/start-failure\\.spec', ...crash];
 /** The same of the services: jest.crash-services.config.mjs runs them. */
 export const crashServices = ['/e2e/crash-services/'];
-export const servicesOnly = ['/e2e/start-services\\.spec', ...crashServices];
+export const servicesOnly = ['/e2e/start-services\\.spec', '/e2e/many-gateways\\.spec', ...crashServices];
 
 export default {
   ...base,

@@ -1,22 +1,30 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FaultProxy, makeTemporaryFolder, startKafka, startPostgres } from '@tokone/testing';
-import type { KafkaServers, PostgresServer, TemporaryFolder } from '@tokone/testing';
+import { FaultProxy, makeTemporaryFolder, startKafka, startPostgres, startRedis } from '@tokone/testing';
+import type { KafkaServers, PostgresServer, RedisServer, TemporaryFolder } from '@tokone/testing';
 
 export interface FragileServersOptions {
   kafka?: { brokers?: 1 | 3; proxied?: boolean };
   postgres?: boolean;
+  redis?: boolean;
+}
+
+interface StartedServers {
+  kafka?: KafkaServers;
+  postgres?: PostgresServer;
+  redis?: RedisServer;
+  proxies: readonly FaultProxy[];
 }
 
 /** Servers of one deployment alone, so that they may be killed and paused. */
 export class FragileServers {
   private constructor(
     private readonly folder: TemporaryFolder | undefined,
-    private readonly started: { kafka?: KafkaServers; postgres?: PostgresServer; proxies: readonly FaultProxy[] },
+    private readonly started: StartedServers,
   ) {}
 
-  static async start({ kafka, postgres }: FragileServersOptions): Promise<FragileServers> {
-    if (kafka === undefined && postgres === undefined) return new FragileServers(undefined, { proxies: [] });
+  static async start({ kafka, postgres, redis }: FragileServersOptions): Promise<FragileServers> {
+    if (kafka === undefined && postgres === undefined && redis === undefined) return new FragileServers(undefined, { proxies: [] });
     const folder = await makeTemporaryFolder('fragile-servers');
     const place = async (name: string): Promise<string> => {
       const path = join(folder.path, name);
@@ -29,11 +37,12 @@ export class FragileServers {
       proxies[index] = proxy;
       return proxy.address;
     };
-    const started: { kafka?: KafkaServers; postgres?: PostgresServer; proxies: FaultProxy[] } = { proxies };
+    const started: StartedServers = { proxies };
     const servers = new FragileServers(folder, started);
     try {
       if (kafka !== undefined) started.kafka = await startKafka({ folder: await place('kafka'), brokers: kafka.brokers ?? 1, ...(kafka.proxied === true && { advertise }) });
       if (postgres === true) started.postgres = await startPostgres({ folder: await place('postgres') });
+      if (redis === true) started.redis = await startRedis({ folder: await place('redis'), docker: false });
       return servers;
     } catch (error) {
       await servers.stop();
@@ -42,9 +51,9 @@ export class FragileServers {
   }
 
   /** For the deployment: those that are its own. */
-  get addresses(): { kafkaBrokers?: readonly string[]; databaseUrl?: string } {
-    const { kafka, postgres } = this.started;
-    return { ...(kafka && { kafkaBrokers: kafka.addresses }), ...(postgres && { databaseUrl: postgres.url }) };
+  get addresses(): { kafkaBrokers?: readonly string[]; databaseUrl?: string; redisUrl?: string } {
+    const { kafka, postgres, redis } = this.started;
+    return { ...(kafka && { kafkaBrokers: kafka.addresses }), ...(postgres && { databaseUrl: postgres.url }), ...(redis && { redisUrl: redis.url }) };
   }
 
   get kafka(): KafkaServers {
@@ -57,6 +66,11 @@ export class FragileServers {
     return this.started.postgres;
   }
 
+  get redis(): RedisServer {
+    if (!this.started.redis) throw new Error('this deployment has no Redis of its own');
+    return this.started.redis;
+  }
+
   /** Before the broker of that number, counted from 0. */
   proxy(index = 0): FaultProxy {
     const proxy = this.started.proxies[index];
@@ -65,9 +79,10 @@ export class FragileServers {
   }
 
   async stop(): Promise<void> {
-    const { kafka, postgres, proxies } = this.started;
+    const { kafka, postgres, redis, proxies } = this.started;
     await Promise.all(proxies.map((proxy) => proxy.stop()));
     await kafka?.kill();
+    await redis?.discard();
     await postgres?.stop();
     await this.folder?.remove();
   }

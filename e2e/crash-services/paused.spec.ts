@@ -39,7 +39,7 @@ async function startLoad(): Promise<Load> {
 describe('SIGSTOP for longer than the patience of everybody, under load', () => {
   it.each([
     { what: 'one billing', names: ['billing-1'] },
-    { what: 'one account', names: ['account-2'] },
+    { what: 'K20: both accounts', names: ['account-1', 'account-2'] },
     { what: 'K22: the gateway', names: ['gateway-1'] },
   ])('of $what fails no request and charges exactly', async ({ names }) => {
     const load = await startLoad();

@@ -27,6 +27,8 @@ export interface ServicesDeploymentOptions {
   keepsData?: boolean;
   /** Default: one, without a balancer. */
   gateways?: number;
+  /** Of billing, account and each adapter. Default 2. */
+  replicas?: number;
 }
 
 /** What the services stand on. */
@@ -50,7 +52,7 @@ const LONGEST_READING_MS = 3_500;
 const LOAD_DEADLINE_MS = 90_000;
 const STOP_DEADLINE_MS = 90_000;
 
-/** All services, two of each but the gateway, in front of a provider that knows the truth, with tenants whose calls are judged. */
+/** All services, two of each but the gateway unless told otherwise, in front of a provider that knows the truth, with tenants whose calls are judged. */
 export class ServicesDeployment {
   readonly calls: ClientCall[] = [];
   readonly evidence = noEvidence();
@@ -68,14 +70,14 @@ export class ServicesDeployment {
     return this.ground.servers;
   }
 
-  static async create({ random, env, servers = {}, keepsData = false, gateways = 1 }: ServicesDeploymentOptions): Promise<ServicesDeployment> {
+  static async create({ random, env, servers = {}, keepsData = false, gateways = 1, replicas = 2 }: ServicesDeploymentOptions): Promise<ServicesDeployment> {
     const simulator = await SimulatorProcess.start();
     const fragile = await FragileServers.start(servers);
     const folder = keepsData ? await makeTemporaryFolder('kept-services') : undefined;
     const place = folder && { dataFolder: folder.path };
     const port: Record<string, string> = keepsData ? { PORT: String(await chooseFreePort()) } : {};
     try {
-      const start = () => ServicesProcess.start({ gateways, replicas: 2, servers: fragile.addresses, ...place, env: { ...simulator.upstreamSettings, ...port, ...env } });
+      const start = () => ServicesProcess.start({ gateways, replicas, servers: fragile.addresses, ...place, env: { ...simulator.upstreamSettings, ...port, ...env } });
       const deployment = new ServicesDeployment({ random, simulator, servers: fragile, start, folder }, await start());
       for (let tenant = 0; tenant < TENANTS; tenant++) await deployment.addTenant();
       return deployment;
@@ -91,11 +93,11 @@ export class ServicesDeployment {
     return this.services.addresses.baseUrl;
   }
 
-  /** Clients that go on whatever happens; their calls are judged with all others. */
-  startLoad(options: Partial<LoadOptions> & { clients: number }): Load {
+  /** Clients that go on whatever happens; their calls are judged with all others. `baseUrl`: of one gateway, instead of all. */
+  startLoad({ baseUrl = this.baseUrl, ...options }: Partial<LoadOptions> & { clients: number; baseUrl?: string }): Load {
     const load = new Load({ random: this.ground.random, keys: this.tenants, goesOn: true, ...options });
     this.running.add(load);
-    load.start(this.baseUrl);
+    load.start(baseUrl);
     return load;
   }
 
@@ -120,17 +122,18 @@ export class ServicesDeployment {
   }
 
   /**
-   * The same for the gateway, with what its spool then held. It is read while the supervisor starts the next one, which
+   * The same for a gateway, with what its spool then held. It is read while the supervisor starts the next one, which
    * closes nothing before the dead one has lost its place among the gateways, seconds after its last heartbeat.
    */
-  async killGateway(): Promise<Outage & { evidence: SpoolEvidence }> {
+  async killGateway(number = 1): Promise<Outage & { evidence: SpoolEvidence }> {
     const fromMs = performance.now();
-    const processId = await this.services.signal('gateway-1', 'SIGKILL');
+    const name = `gateway-${number}`;
+    const processId = await this.services.signal(name, 'SIGKILL');
     await waitFor(() => !isRunning(processId), { what: 'the gateway to be gone', deadlineMs: 10_000, intervalMs: 1 });
-    const evidence = await this.readSpool();
+    const evidence = await this.readSpool(this.services.spoolFolders[number - 1] ?? '');
     const readMs = performance.now() - fromMs;
     if (readMs > LONGEST_READING_MS) throw new Error(`the spool was read too late to be evidence: ${Math.round(readMs)} ms after the kill`);
-    await this.services.restarted('gateway-1', processId, RESTART_DEADLINE_MS);
+    await this.services.restarted(name, processId, RESTART_DEADLINE_MS);
     return { fromMs, toMs: performance.now(), evidence };
   }
 
@@ -164,10 +167,11 @@ export class ServicesDeployment {
   async settled(): Promise<void> {
     let last: unknown;
     const quiet = async (): Promise<boolean> => {
-      last = await this.services.readiness();
-      const { status, body } = last as Awaited<ReturnType<ServicesProcess['readiness']>>;
-      const { held, settled } = body['holds'] as { held: number; settled: number };
-      return status === 200 && body['running'] === 0 && held === 0 && settled === 0;
+      last = await this.services.gatewayProblems();
+      if ((last as string[]).length > 0) return false;
+      const { running, held, settled } = await this.services.holds();
+      last = { running, held, settled };
+      return running === 0 && held === 0 && settled === 0;
     };
     await waitFor(quiet, { what: 'no hold to be left', deadlineMs: SETTLED_DEADLINE_MS, intervalMs: 100 }).catch((error: Error) => {
       throw new Error(`${error.message}: ${JSON.stringify(last)}`);
@@ -178,10 +182,10 @@ export class ServicesDeployment {
 
   /** Everything that is wrong with the money of all calls until now, when it is settled. */
   async findFaults(): Promise<string[]> {
-    const spool = await readSpoolEvidence(this.services.spoolFolder);
-    const faults = [...spool.openOnly, ...spool.partial].map((id) => `${id} is open in the spool for ever`);
+    const spools = await Promise.all(this.services.spoolFolders.map(readSpoolEvidence));
+    const faults = spools.flatMap((spool) => [...spool.openOnly, ...spool.partial]).map((id) => `${id} is open in the spool for ever`);
     faults.push(...(await findMismatches(this.services)));
-    faults.push(...(await this.query((pool) => findUnrated(pool, [...this.evidence.closed.keys(), ...spool.closed.keys()]))));
+    faults.push(...(await this.query((pool) => findUnrated(pool, [...this.evidence.closed.keys(), ...spools.flatMap(({ closed }) => [...closed.keys()])]))));
     const { databaseUrl } = this.services.addresses;
     const { accountIds, calls, evidence, unread } = this;
     return [...faults, ...(await findFaults({ databaseUrl, accountIds, calls, evidence, unread, truth: await this.ground.simulator.truth() }))];
@@ -233,8 +237,8 @@ export class ServicesDeployment {
     }
   }
 
-  private async readSpool(): Promise<SpoolEvidence> {
-    const found = await readSpoolEvidence(this.services.spoolFolder);
+  private async readSpool(folder: string): Promise<SpoolEvidence> {
+    const found = await readSpoolEvidence(folder);
     const { openOnly, partial, closed, extended } = this.evidence;
     for (const id of found.openOnly) openOnly.add(id);
     for (const id of found.partial) partial.add(id);

@@ -40,6 +40,8 @@ export class ClientCall {
   tokens = 0;
   /** Of the process's clock, milliseconds. */
   startedAtMs = 0;
+  /** Its head arrived. */
+  beganAtMs = Infinity;
   endedAtMs = Infinity;
   private text = '';
 
@@ -73,6 +75,7 @@ export class ClientCall {
   }
 
   private read(answer: IncomingMessage, over: (ended: 'clean' | 'broken') => void): void {
+    this.beganAtMs = performance.now();
     this.status = answer.statusCode;
     this.requestId = answer.headers['x-request-id'] as string | undefined;
     this.retryAfter = answer.headers['retry-after'];

@@ -70,7 +70,8 @@ export async function startGateway(settings: GatewaySettings, world: ServiceWorl
     address: { host: settings.HOST, port: settings.PORT },
     modules: [GatewayModule.with(gateway)],
     server: (fallThrough) => gateway.createServer(fallThrough),
-    drain: () => gateway.drain(settings.TOKONE_DRAIN_SECONDS * 1000),
+    leave: () => gateway.leave(settings.TOKONE_SHUTDOWN_DELAY_SECONDS * 1000),
+    drain: () => gateway.drain(Math.max(0, settings.TOKONE_DRAIN_SECONDS - settings.TOKONE_SHUTDOWN_DELAY_SECONDS) * 1000),
     bodyLimitBytes: 65_536,
   });
   await gateway.open();

@@ -32,6 +32,7 @@ export const SETTINGS = {
   TOKONE_UPSTREAM_SILENCE_SECONDS: integer('A provider that sends nothing for this long, before or within a streamed answer, has failed.', 120, { min: 1, max: 3_600 }),
   TOKONE_ADMISSION_TIMEOUT_MS: integer('A request whose balance Redis has not answered for within this time is refused with 503.', 50, { min: 5, max: 5_000 }),
   TOKONE_DRAIN_SECONDS: integer(`How long running answers may go on after SIGTERM; at most ${LONGEST_DRAIN_SECONDS}.`, 30, { min: 0, max: LONGEST_DRAIN_SECONDS }),
+  TOKONE_SHUTDOWN_DELAY_SECONDS: integer('After SIGTERM the gateway calls itself not ready and serves on for so long, so that balancers send nobody to it any more; a part of TOKONE_DRAIN_SECONDS.', 5, { min: 0, max: 30 }),
 } as const;
 
 export type GatewaySettings = Settings<typeof SETTINGS>;

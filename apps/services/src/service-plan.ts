@@ -142,6 +142,7 @@ function gatewayEnvironment({ settings, surroundings, urls, adapters }: Plan, { 
     TOKONE_STALL_SECONDS: String(settings.TOKONE_STALL_SECONDS),
     TOKONE_UPSTREAM_SILENCE_SECONDS: String(settings.TOKONE_UPSTREAM_SILENCE_SECONDS),
     TOKONE_DRAIN_SECONDS: String(settings.TOKONE_DRAIN_SECONDS),
+    TOKONE_SHUTDOWN_DELAY_SECONDS: String(settings.TOKONE_SHUTDOWN_DELAY_SECONDS),
     TOKONE_ADMISSION_TIMEOUT_MS: String(settings.TOKONE_ADMISSION_TIMEOUT_MS),
   };
 }

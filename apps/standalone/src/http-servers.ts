@@ -72,7 +72,7 @@ export async function startPublicApi({ gateway, host, port, drainMs, parts }: Pu
   if (!server) throw new Error('the framework made no server');
   const listening = server;
   const takenPort = await listen(listening, { host, port });
-  parts.add('public API', app, (opened) => closeListener(opened, listening, () => gateway.drain(drainMs)));
+  parts.add('public API', app, (opened) => closeListener(opened, listening, { drain: () => gateway.drain(drainMs) }));
   return { baseUrl: urlOf(host, takenPort) };
 }
 

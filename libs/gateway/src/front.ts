@@ -36,16 +36,19 @@ export interface FrontParts {
   metrics: GatewayMetrics;
   /** Milliseconds, monotonic. */
   now: () => number;
+  /** False: every answer is the last one of its connection. */
+  keepsConnections: () => boolean;
 }
 
 /**
  * The public listener. Inference goes straight to the intake, past the framework; all else falls through to it.
  * A key in the query is refused here, on every path.
  */
-export function createFront(intake: InferenceIntake, { ids, ...measuring }: FrontParts, fallThrough: RequestListener): Server {
+export function createFront(intake: InferenceIntake, { ids, keepsConnections, ...measuring }: FrontParts, fallThrough: RequestListener): Server {
   const broken = new BrokenConnections(REQUEST_MS, connectionRefusal(ids, (status, code) => measuring.metrics.ended('none', { status, cause: code }, 0)));
   const take: RequestListener = (request, response) => {
     if (!broken.isOpen(response)) return void request.resume();
+    if (!keepsConnections()) response.shouldKeepAlive = false;
     const url = originForm(request);
     const mark = url.indexOf('?');
     const path = mark < 0 ? url : url.slice(0, mark);

@@ -226,6 +226,17 @@ describe('a gateway', () => {
     expect((await bench.closed(1)).map(({ id }) => id)).toEqual([readable]);
   });
 
+  it('serves on while it leaves, calls itself not ready, and makes every answer the last one of its connection', async () => {
+    const [before, left] = [await bench.call(chat('Reply with OK')), bench.gateway.leave(0)];
+    expect(bench.gateway.problems()).toEqual({ stop: 'The gateway stops.' });
+    const [whole, streamed, other] = [await bench.call(chat('Reply with OK')), await bench.call(chat('Reply with OK', { stream: true })), await bench.call('', { path: '/elsewhere' })];
+    expect([before, whole, streamed, other].map(({ status, headers }) => [status, headers.connection])).toEqual([[200, 'keep-alive'], [200, 'close'], [200, 'close'], [404, 'close']]);
+    await left;
+    const drained = bench.gateway.drain(5_000);
+    expect((await bench.call(chat('x'))).status).toBe(503);
+    await drained;
+  });
+
   it('lets running answers end in a drain and refuses new ones', async () => {
     const running = bench.call(chat('[[sim: delay-ms=300]] Reply with OK'));
     await waitFor(() => bench.gateway.running.size > 0, { what: 'the request to run', deadlineMs: 5_000 });

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { AccountChanged } from '@tokone/events';
 import { noGatewayMetrics } from '@tokone/telemetry';
 import type { GatewayMetrics } from '@tokone/telemetry';
@@ -24,8 +25,8 @@ export interface GatewayOptions {
 }
 
 /**
- * One gateway: owns its caches, its running exchanges and their order of life. `adoptOrphans` and `recover` first, then `open`; `drain`
- * stops serving and waits; `close` gives everything back. The spool and the ports stay their owner's.
+ * One gateway: owns its caches, its running exchanges and their order of life. `adoptOrphans` and `recover` first, then `open`; `leave`
+ * sends clients elsewhere; `drain` stops serving and waits; `close` gives everything back. The spool and the ports stay their owner's.
  */
 export class Gateway {
   readonly running = new RunningExchanges();
@@ -37,7 +38,7 @@ export class Gateway {
   private readonly keys: KeyCache;
   private readonly intake: InferenceIntake;
   private readonly refusals: RefusalRecord;
-  private state: 'starting' | 'open' | 'draining' = 'starting';
+  private state: 'starting' | 'open' | 'leaving' | 'draining' = 'starting';
 
   constructor(
     readonly ports: GatewayPorts,
@@ -58,7 +59,7 @@ export class Gateway {
       groups: this.groups,
       refusals: this.refusals,
       metrics: this.metrics,
-      ready: () => this.state === 'open',
+      ready: () => this.state === 'open' || this.state === 'leaving',
     });
   }
 
@@ -71,7 +72,7 @@ export class Gateway {
     const admission = this.ports.admission.problem();
     return {
       ...(this.state === 'starting' && { start: this.startWaitsFor === undefined ? 'The gateway starts.' : `The gateway waits for ${this.startWaitsFor}.` }),
-      ...(this.state === 'draining' && { stop: 'The gateway stops.' }),
+      ...((this.state === 'leaving' || this.state === 'draining') && { stop: 'The gateway stops.' }),
       ...(!this.ports.spool.accepting && { spool: 'Usage cannot be recorded: the spool has reached its limit, or its disk takes no more.' }),
       ...(admission !== undefined && { admission }),
     };
@@ -79,7 +80,8 @@ export class Gateway {
 
   /** The public HTTP server, not listening yet. */
   createServer(fallThrough: RequestListener): Server {
-    return createFront(this.intake, { ids: this.ports.ids, metrics: this.metrics, now: this.ports.monotonicNow }, fallThrough);
+    const parts = { ids: this.ports.ids, metrics: this.metrics, now: this.ports.monotonicNow, keepsConnections: () => this.state !== 'leaving' && this.state !== 'draining' };
+    return createFront(this.intake, parts, fallThrough);
   }
 
   /** Lets the metrics be read from now on. `holds`: what admission holds. */
@@ -125,6 +127,15 @@ export class Gateway {
   missedChanges(): void {
     this.keys.doubtAll();
     void this.groups.refreshNow();
+  }
+
+  /**
+   * It is about to stop: readiness says so, while new requests are still served for `forMs`, each as the last one of its
+   * connection. A balancer needs a moment to notice, and a client learns in time to come by another connection.
+   */
+  async leave(forMs: number): Promise<void> {
+    this.state = 'leaving';
+    if (forMs > 0) await pause(forMs);
   }
 
   /** New requests are refused; running ones end by themselves within `graceMs`, or with an error. */

@@ -49,6 +49,19 @@ async function ask(url: string, init: RequestInit = {}): Promise<{ status: numbe
   return { status: answer.status, body: await answer.json() };
 }
 
+describe('a listener that is closed', () => {
+  it('takes connections until its leave is over, and none afterwards', async () => {
+    let left = (): void => undefined;
+    const modules = [internalModule({ secret: SECRET, logger, controllers: [RoutesController], providers: [] })];
+    const { url } = await new ServiceListeners(parts).open({ name: 'internal', address, modules, leave: () => new Promise<void>((resolve) => (left = resolve)) });
+    const closed = parts.close();
+    expect((await ask(`${url}/internal/echo`, { method: 'POST', body: '{"one":1}', headers: { connection: 'close' } })).status).toBe(201);
+    left();
+    await closed;
+    await expect(ask(`${url}/internal/echo`, { method: 'POST', body: '{"one":1}' })).rejects.toThrow();
+  });
+});
+
 describe('an internal listener', () => {
   it('answers who knows the secret', async () => {
     expect(await ask(`${await openInternal()}/internal/echo`, { method: 'POST', body: '{"one":1}' })).toEqual({ status: 201, body: { one: 1 } });

@@ -14,6 +14,8 @@ export interface ListenerOptions {
   modules: DynamicModule[];
   /** A server of one's own in front of the framework, which gets what falls through. It answers what is no request, too. */
   server?: (fallThrough: RequestListener) => Server;
+  /** Before all else: clients are sent elsewhere. New connections are still taken meanwhile. */
+  leave?: () => Promise<void>;
   /** Before the listener closes: what runs may end. New connections are refused meanwhile. */
   drain?: () => Promise<void>;
   /** Largest body of a request that the framework takes. */
@@ -45,13 +47,14 @@ export class ServiceListeners {
     await adapter.getInstance().ready();
     const listening = own ?? (app.getHttpServer() as Server);
     const port = await listen(listening, address);
-    this.parts.add(options.name, app, () => closeListener(app, listening, options.drain));
+    this.parts.add(options.name, app, () => closeListener(app, listening, options));
     return { url: urlOf(address.host, port), port, app };
   }
 }
 
-/** Closes a listener and its application: new connections are refused, `drain` may end what runs, and what is then still being written gets a moment. */
-export async function closeListener(app: NestFastifyApplication, server: Server, drain?: () => Promise<void>): Promise<void> {
+/** Closes a listener and its application: after `leave`, new connections are refused, `drain` may end what runs, and what is then still being written gets a moment. */
+export async function closeListener(app: NestFastifyApplication, server: Server, { leave, drain }: Pick<ListenerOptions, 'leave' | 'drain'> = {}): Promise<void> {
+  await leave?.();
   const closed = new Promise((resolve) => server.close(resolve));
   server.closeIdleConnections();
   await drain?.();

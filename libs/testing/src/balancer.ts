@@ -23,7 +23,9 @@ interface Watched extends BalancerTarget {
 
 const INTERVAL_MS = 250;
 const QUESTION_MS = 1_000;
-const CONNECT_MS = 1_000;
+/** Thousands of connections may be asked for at once, by this process that shares its processors with all it connects to. */
+const CONNECT_MS = 5_000;
+const BACKLOG = 4_096;
 
 /**
  * Connections in turn to several gateways, like a balancer of a network: it knows nothing of HTTP, passes halves of a
@@ -47,7 +49,7 @@ export class Balancer {
 
   static async start(options: BalancerOptions): Promise<Balancer> {
     const listener = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true });
-    listener.listen(options.port ?? 0, options.host ?? '127.0.0.1');
+    listener.listen({ port: options.port ?? 0, host: options.host ?? '127.0.0.1', backlog: BACKLOG });
     await once(listener, 'listening');
     return new Balancer(listener, options);
   }

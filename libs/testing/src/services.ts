@@ -156,6 +156,16 @@ export class ServicesProcess implements Product {
     return readReadiness((await this.service('gateway-1')).managementUrl);
   }
 
+  /** What keeps gateways from serving, each with its name. */
+  async gatewayProblems(): Promise<string[]> {
+    const gateways = (await this.services()).filter(({ app }) => app === 'gateway');
+    const found = gateways.map(async ({ name, processId, managementUrl }) => {
+      const answer = processId === null ? undefined : await readReadiness(managementUrl).catch(() => undefined);
+      return answer?.status === 200 ? [] : [`${name}: ${answer === undefined ? 'no answer' : JSON.stringify(answer.body)}`];
+    });
+    return (await Promise.all(found)).flat();
+  }
+
   /** Of all gateways that run, and of the admission that they share. */
   async holds(): Promise<HoldsReport> {
     const gateways = (await this.services()).filter(({ app, processId }) => app === 'gateway' && processId !== null);
