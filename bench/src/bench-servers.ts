@@ -47,6 +47,11 @@ export class BenchServers {
     return this.kafka.brokers.flatMap(({ processId }) => (processId === undefined ? [] : [{ label: 'Kafka', processId }]));
   }
 
+  /** None when it runs in a container. */
+  get redisProcesses(): WatchedProcess[] {
+    return this.redis.processId === undefined ? [] : [{ label: 'Redis', processId: this.redis.processId }];
+  }
+
   async stop(): Promise<void> {
     await this.kafka.kill();
     await this.redis.stop();

@@ -13,7 +13,7 @@ import { processTree } from './process-tree.js';
 
 /** Something that relays requests and is measured. */
 export interface Candidate {
-  name: 'nginx' | 'alone' | 'in all' | 'one process' | 'two processes';
+  name: 'nginx' | 'alone' | 'in all' | 'one process' | 'two processes' | 'two gateways';
   /** The processor time of their whole trees counts. Where there are several, each is shown by itself as well. */
   processes: readonly WatchedProcess[];
   /** What it needs besides: counted apart. */

@@ -11,6 +11,8 @@ export interface DeploymentOptions {
   /** For its files; removed by the caller. */
   folder: string;
   env?: Readonly<Record<string, string>>;
+  /** Default: one, without a balancer. */
+  gateways?: number;
 }
 
 /** TokOne as services, one process each, on a measurement's own servers; its owner must stop it. */
@@ -23,10 +25,10 @@ export class Deployment {
     private readonly place: { servers: BenchServers; options: ServicesOptions },
   ) {}
 
-  static async start(servers: BenchServers, { name, folder, env }: DeploymentOptions): Promise<Deployment> {
+  static async start(servers: BenchServers, { name, folder, env, gateways = 1 }: DeploymentOptions): Promise<Deployment> {
     const dataFolder = join(folder, name);
     await mkdir(dataFolder, { recursive: true, mode: 0o755 });
-    const options: ServicesOptions = { replicas: 1, gateways: 1, dataFolder, servers: await servers.forDeployment(), env: { LOG_LEVEL: 'warn', ...env } };
+    const options: ServicesOptions = { replicas: 1, gateways, dataFolder, servers: await servers.forDeployment(), env: { LOG_LEVEL: 'warn', ...env } };
     return Deployment.open(servers, options);
   }
 
@@ -44,8 +46,8 @@ export class Deployment {
     return this.services.addresses.databaseUrl;
   }
 
-  async processId(app: string): Promise<number> {
-    return (await this.services.service(`${app}-1`)).processId;
+  async processId(app: string, number = 1): Promise<number> {
+    return (await this.services.service(`${app}-${number}`)).processId;
   }
 
   /** Every process that has a part in a charge, by what it is; the measuring one included. */
@@ -53,7 +55,7 @@ export class Deployment {
     const notes = await this.services.services();
     const own = notes.flatMap(({ app, processId }) => (processId === null ? [] : [{ label: app, processId }]));
     const { servers } = this.place;
-    return [...own, ...servers.brokers, ...(await watchPostgres(this.view, servers.postmaster)), { label: 'bench', processId: process.pid }];
+    return [...own, ...servers.brokers, ...servers.redisProcesses, ...(await watchPostgres(this.view, servers.postmaster)), { label: 'bench', processId: process.pid }];
   }
 
   async stop(): Promise<void> {

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeTemporaryFolder } from '@tokone/testing';
+import { admissionPart } from './admission-part.js';
 import type { BenchOptions, BenchPart } from './bench-part.js';
 import { latencyPart } from './latency-part.js';
 import { currentLoad, describeMachine } from './machine.js';
@@ -14,7 +15,7 @@ import { replayPart } from './replay-part.js';
 import { servicePart } from './service-part.js';
 import { WORKLOADS } from './workload.js';
 
-const PARTS: readonly BenchPart[] = [relayPart, servicePart, pipelinePart, latencyPart, replayPart];
+const PARTS: readonly BenchPart[] = [relayPart, servicePart, admissionPart, pipelinePart, latencyPart, replayPart];
 
 const HELP = `npm run bench -- [parts] [options]
 Parts, all of them when none is named:
@@ -23,7 +24,7 @@ Options:
   --quick           few and short slices; prints the tables and leaves the documents as they are
   --cycles N        how often every slice is taken
   --only A,B        of the relays, workloads: ${WORKLOADS.map(({ name }) => name).join(', ')}
-  --candidates A,B  of the relays: nginx, alone, all; one, two
+  --candidates A,B  of the relays: nginx, alone, all; one, two, gateways
   --events N        of the pipeline and the replay
   --profile FOLDER  writes a processor profile of each process of ours among the relays, and of one service of the pipeline
   --profiled NAME   which one: billing, account, gateway

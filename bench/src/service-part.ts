@@ -10,13 +10,15 @@ import { workloadNamed } from './workload.js';
 const CYCLES = 6;
 const WORKLOADS = ['small', 'burst', 'body-1m'].map(workloadNamed);
 
-/** Gateway and adapter as two processes against one, both as services on real servers; nginx and the standalone beside them. */
+type ServicesName = 'one process' | 'two gateways' | 'two processes';
+
+/** Gateway and adapter as two processes against one, and two gateways against one, as services on real servers; nginx and the standalone beside them. */
 export const servicePart: BenchPart = {
   name: 'services',
-  about: 'gateway and adapter as two processes, as one, nginx and the standalone, interleaved',
+  about: 'gateway and adapter as two processes, as one, as one twice, nginx and the standalone, interleaved',
   async run(context: BenchContext): Promise<PartResult> {
     const { options } = context;
-    const wanted = new Set(options.candidates ?? ['nginx', 'all', 'one', 'two']);
+    const wanted = new Set(options.candidates ?? ['nginx', 'all', 'one', 'two', 'gateways']);
     const servers = await BenchServers.start(context.folder);
     try {
       const run = await runRelays(
@@ -30,6 +32,7 @@ export const servicePart: BenchPart = {
             if (wanted.has('all')) add(await startInAll(settings));
             if (wanted.has('one')) add(await startServices(servers, settings, 'one process'));
             if (wanted.has('two')) add(await startServices(servers, settings, 'two processes'));
+            if (wanted.has('gateways')) add(await startServices(servers, settings, 'two gateways'));
           },
         },
       );
@@ -41,19 +44,22 @@ export const servicePart: BenchPart = {
   },
 };
 
-async function startServices(servers: BenchServers, { upstreamPort, folder }: CandidateOptions, name: 'one process' | 'two processes'): Promise<Candidate> {
-  const env = { TOKONE_OPENAI_UPSTREAM_URL: `http://127.0.0.1:${upstreamPort}`, TOKONE_ADAPTERS: name === 'one process' ? 'in-process' : 'remote' };
-  const deployment = await Deployment.start(servers, { name: name.replace(' ', '-'), folder, env });
+async function startServices(servers: BenchServers, { upstreamPort, folder }: CandidateOptions, name: ServicesName): Promise<Candidate> {
+  const env = { TOKONE_OPENAI_UPSTREAM_URL: `http://127.0.0.1:${upstreamPort}`, TOKONE_ADAPTERS: name === 'two processes' ? 'remote' : 'in-process' };
+  const deployment = await Deployment.start(servers, { name: name.replace(' ', '-'), folder, env, gateways: name === 'two gateways' ? 2 : 1 });
   try {
     const gateway = { label: 'gateway', processId: await deployment.processId('gateway') };
+    // The balancer in front of two is the supervisor's, a stand-in for that of a network: it does not count.
+    const other = name === 'two gateways' ? [{ label: 'other gateway', processId: await deployment.processId('gateway', 2) }] : [];
     const adapter = name === 'two processes' ? [{ label: 'adapter', processId: await deployment.processId('openai-adapter') }] : [];
     const behind = [
       { label: 'billing', processId: await deployment.processId('billing') },
       { label: 'account', processId: await deployment.processId('account') },
       ...servers.brokers,
+      ...servers.redisProcesses,
       { label: 'PostgreSQL', processId: servers.postmaster },
     ];
-    return { name, processes: [gateway, ...adapter], behind, memoryProcessId: gateway.processId, ...(await paidBy(deployment.services)), stop: () => deployment.stop() };
+    return { name, processes: [gateway, ...other, ...adapter], behind, memoryProcessId: gateway.processId, ...(await paidBy(deployment.services)), stop: () => deployment.stop() };
   } catch (error) {
     await deployment.stop();
     throw error;

@@ -7,8 +7,8 @@ import { median } from './statistics.js';
 import { writeSpreadOf, writeTable } from './tables.js';
 import type { Workload } from './workload.js';
 
-const NAMES: readonly Candidate['name'][] = ['nginx', 'in all', 'one process', 'two processes'];
-const PARTS = ['gateway', 'adapter'];
+const NAMES: readonly Candidate['name'][] = ['nginx', 'in all', 'one process', 'two processes', 'two gateways'];
+const PARTS = ['gateway', 'other gateway', 'adapter'];
 
 /** The run as Markdown: one table per workload, what two processes cost over one, and memory. */
 export function writeServiceReport(run: RelayRun): string {
@@ -25,14 +25,23 @@ function writeWorkload(run: RelayRun, workload: Workload, names: readonly Candid
       writeSpreadOf(own.map(({ cpuUs }) => cpuUs), 1),
       ...PARTS.map((part) => writeShare(own, part)),
       ratios.length > 0 ? writeSpreadOf(ratios, 2) : '–',
-      own.some(({ behindCpuUs }) => behindCpuUs !== undefined) ? writeSpreadOf(own.map(({ cpuUs, behindCpuUs = 0 }) => cpuUs + behindCpuUs), 1) : '–',
+      ...writeWhole(run, workload, name),
       median(own.map(({ requestsPerSecond }) => requestsPerSecond)).toFixed(0),
       writeSpreadOf(own.map(({ latencyMs }) => latencyMs.p50), 2),
       writeSpreadOf(own.map(({ latencyMs }) => latencyMs.p99), 2),
     ];
   });
-  const header = ['', 'CPU µs per request', 'gateway', 'adapter', '× nginx, paired', 'with billing, account, Kafka, PostgreSQL', 'requests/s', 'p50 ms', 'p99 ms'];
+  const header = ['', 'CPU µs per request', 'gateway', 'other gateway', 'adapter', '× nginx, paired', 'with billing, account, Kafka, Redis, PostgreSQL', '× nginx, paired', 'requests/s', 'p50 ms', 'p99 ms'];
   return `**${workload.title}**\n\n${writeTable(header, rows)}`;
+}
+
+/** Everything that a request costs, every store counted, by itself and against nginx. */
+function writeWhole(run: RelayRun, workload: Workload, name: Candidate['name']): [string, string] {
+  const own = slicesOf(run, workload, name).filter(({ behindCpuUs }) => behindCpuUs !== undefined);
+  if (own.length === 0) return ['–', '–'];
+  const whole = ({ cpuUs, behindCpuUs = 0 }: Slice): number => cpuUs + behindCpuUs;
+  const ratios = paired({ run, workload, compare: (slice, limit) => whole(slice) / limit.cpuUs }, name);
+  return [writeSpreadOf(own.map(whole), 1), ratios.length > 0 ? writeSpreadOf(ratios, 2) : '–'];
 }
 
 function writeShare(own: readonly Slice[], part: string): string {
@@ -41,12 +50,14 @@ function writeShare(own: readonly Slice[], part: string): string {
 }
 
 function writeDifference(run: RelayRun): string {
-  const rows = run.workloads.map((workload) => {
-    const more = paired({ run, workload, against: 'one process', compare: (two, one) => two.cpuUs - one.cpuUs }, 'two processes');
-    const ratio = paired({ run, workload, against: 'one process', compare: (two, one) => two.cpuUs / one.cpuUs }, 'two processes');
-    return [workload.title, more.length > 0 ? writeSpreadOf(more, 1) : '–', ratio.length > 0 ? writeSpreadOf(ratio, 2) : '–'];
-  });
-  return `**Two processes against one, paired**\n\n${writeTable(['', 'CPU µs more per request', '×'], rows)}`;
+  const rows = run.workloads.flatMap((workload) =>
+    (['two processes', 'two gateways'] as const).map((name) => {
+      const against = (compare: (two: Slice, one: Slice) => number): number[] => paired({ run, workload, against: 'one process', compare }, name);
+      const [more, ratio, rate] = [against((two, one) => two.cpuUs - one.cpuUs), against((two, one) => two.cpuUs / one.cpuUs), against((two, one) => two.requestsPerSecond / one.requestsPerSecond)];
+      return [`${name}, ${workload.title}`, ...[more, ratio, rate].map((values, index) => (values.length > 0 ? writeSpreadOf(values, index === 0 ? 1 : 2) : '–'))];
+    }),
+  );
+  return `**Against one process, paired**\n\n${writeTable(['', 'CPU µs more per request', '×', 'requests/s, ×'], rows)}`;
 }
 
 function writeMemory(run: RelayRun, names: readonly Candidate['name'][]): string {
