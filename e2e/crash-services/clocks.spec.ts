@@ -15,7 +15,7 @@ const CLIENTS = 8;
 /** A gateway is announced as alive each second; accounts would wait for one that seems silent for longer than four. */
 const HEARTBEATS_MS = 6_000;
 /** As libfaketime reads them: from the true time. */
-const STEPS = ['+1h', '-1h', '+2d', '-3d', '+0'];
+const STEPS = ['+1h', '-3d', '+0'];
 const LIBRARIES = '/usr/lib';
 
 const random = SeededRandom.ofRun();
@@ -68,9 +68,9 @@ describe('the clock of a gateway', () => {
       const steppedMs = performance.now();
       await served(load, elsewhere);
       await waitFor(() => performance.now() - steppedMs > HEARTBEATS_MS, { what: 'some heartbeats', deadlineMs: 2 * HEARTBEATS_MS });
-      clocks.push(Math.round(((await clockOfOther()) - Date.now()) / 3_600_000));
+      clocks.push(Math.round(((await clockOfOther()) - Date.now()) / 3_600_000) + 0);
     }
-    expect(clocks).toEqual([1, -1, 48, -72, 0]);
+    expect(clocks).toEqual([1, -72, 0]);
     await served(load, elsewhere);
     await deployment.endLoad(elsewhere);
     expect(findInexcusable(elsewhere.calls, [])).toEqual([]);

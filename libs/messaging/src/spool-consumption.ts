@@ -11,6 +11,8 @@ import { WakeUp } from './wake-up.js';
 const EVENT_TYPES = [SPOOL_RECORD.close, SPOOL_RECORD.refused];
 /** Of the log, looked at in one step: OPEN and PROGRESS records between two events cost no more than this at once. */
 const STEP_BYTES = 1_048_576;
+/** The log is read this often at most, unless it is behind: each read of a busy one would bring a record or two. */
+const GATHER_MS = 20;
 
 /** One consumer's walk through a spool: one batch at a time, the next only after the last is handled. */
 export class SpoolConsumption implements Consumption {
@@ -79,6 +81,8 @@ export class SpoolConsumption implements Consumption {
       this.handledTo = next;
       this.spool.release(next);
       this.notify();
+      // The beginnings of requests, which are none of ours.
+      if (batch.records.length === 0) await this.rest();
     }
     this.stopped = true;
     this.stopListening();
@@ -89,17 +93,18 @@ export class SpoolConsumption implements Consumption {
   private async gather(from: bigint | undefined): Promise<LogBatch | undefined> {
     const records: LogRecord[] = [];
     let position = from;
+    const { batchSize, lingerMs } = this.consumer;
     let due = false;
     let linger: NodeJS.Timeout | undefined;
     try {
       while (!this.stopping) {
-        const wanted = { records: this.consumer.batchSize - records.length, bytes: STEP_BYTES, types: EVENT_TYPES };
+        const wanted = { records: batchSize - records.length, bytes: STEP_BYTES, types: EVENT_TYPES };
         const page = (await this.patiently('read', () => this.spool.read(position, wanted)))?.value;
         if (!page) return undefined;
         const moved = page.next !== position;
         position = page.next;
         for (const { position: offset, payload } of page.records) records.push(toLogRecord(offset, payload));
-        if (records.length >= this.consumer.batchSize || due) return { partition: this.spool.id, records, nextOffset: position };
+        if (records.length >= batchSize || due) return { partition: this.spool.id, records, nextOffset: position };
         if (moved && position < this.spool.end && this.handledTo !== undefined) continue;
         if (records.length === 0 && (moved || this.handledTo === undefined)) {
           return { partition: this.spool.id, records, nextOffset: position };
@@ -108,7 +113,8 @@ export class SpoolConsumption implements Consumption {
           linger ??= setTimeout(() => {
             due = true;
             this.wakeUp.call();
-          }, this.consumer.lingerMs);
+          }, lingerMs);
+          await this.rest();
         }
         await this.wakeUp.pause();
       }
@@ -116,6 +122,11 @@ export class SpoolConsumption implements Consumption {
     } finally {
       clearTimeout(linger);
     }
+  }
+
+  /** Lets others be written. Never longer than a record may wait for them. */
+  private rest(): Promise<void> {
+    return this.stopCall.pause(Math.min(GATHER_MS, this.consumer.lingerMs));
   }
 
   /** Does it until it succeeds; undefined when the consumption is stopped in a pause between two attempts. */

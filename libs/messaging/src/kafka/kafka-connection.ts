@@ -1,6 +1,7 @@
 import type { TopicName } from '@tokone/events';
 import type { Logger } from '@tokone/telemetry';
 import { Kafka, Partitioners, logLevel, type Admin, type Consumer, type ConsumerConfig, type LogEntry, type Producer, type RetryOptions } from 'kafkajs';
+import { quietRequestQueues } from './quiet-request-queue.js';
 
 export interface KafkaConnectionOptions {
   /** `host:port` of some brokers; the others are learnt from them. */
@@ -32,7 +33,9 @@ const EXPECTED_LINES = ['Limiting retries for the idempotent producer'];
 export class KafkaConnection {
   private readonly saidAtMs = new Map<string, number>();
 
-  constructor(private readonly options: KafkaConnectionOptions) {}
+  constructor(private readonly options: KafkaConnectionOptions) {
+    quietRequestQueues(options.now);
+  }
 
   topic(name: TopicName): string {
     return this.options.topicPrefix + name;

@@ -25,7 +25,8 @@ export interface UsageShipperOptions extends ConsumptionOptions {
 
 /** By it, each partition's share is a batch as billing likes them. */
 const BATCH_SIZE = 4_000;
-const LINGER_MS = 5;
+/** A request to Kafka costs both sides far more than a record in it. */
+const LINGER_MS = 20;
 const STOP_GRACE_MS = 3_000;
 
 /**
