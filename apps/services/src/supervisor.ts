@@ -96,7 +96,7 @@ interface StartAll {
   notePath: string;
 }
 
-/** In the order of the plan, those of one app side by side; stopped in the reverse order. */
+/** All at once: each waits for those that it needs. They are stopped tier by tier, gateways first. */
 async function startAll(plan: readonly PlannedService[], { parts, narrator, whileServed, notePath }: StartAll): Promise<{ gatewayAddress: string }> {
   const running: SupervisedProcess[] = [];
   let writing: Promise<void> = Promise.resolve();
@@ -104,15 +104,15 @@ async function startAll(plan: readonly PlannedService[], { parts, narrator, whil
     writing = writing.then(() => writePrivateFile(notePath, `${JSON.stringify(running.map(describe), undefined, 2)}\n`)).catch(() => undefined);
   };
   parts.add('services.json', notePath, (path) => writing.then(() => rm(path, { force: true })));
-  let gatewayAddress = '';
+  const starts: Promise<string>[] = [];
   for (const tier of [['account', 'billing'], ['openai-adapter', 'anthropic-adapter', 'gemini-adapter'], ['gateway']]) {
     const services = plan.filter(({ app }) => tier.includes(app)).map((service) => new SupervisedProcess({ service, narrator, changed: note }));
     running.push(...services);
     parts.add(tier.join(', '), services, () => Promise.all(services.map((service) => service.stop(STOP_GRACE_MS))));
-    const addresses = await whileServed(Promise.all(services.map((service) => service.start())));
-    gatewayAddress = addresses.at(-1) ?? '';
+    starts.push(...services.map((service) => service.start()));
   }
-  return { gatewayAddress };
+  const addresses = await whileServed(Promise.all(starts));
+  return { gatewayAddress: addresses.at(-1) ?? '' };
 }
 
 /** The public address of several gateways. Closed before them, so that it sends nobody to one that stops. */
