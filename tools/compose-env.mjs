@@ -20,6 +20,7 @@ export const composeSecrets = {
   ACCOUNT_DATABASE_PASSWORD: hex,
   BILLING_DATABASE_PASSWORD: hex,
   REDIS_PASSWORD: hex,
+  GRAFANA_PASSWORD: hex,
 };
 
 /**

@@ -5,7 +5,7 @@ import { PortClaim, createDatabase, makeTemporaryFolder, testServers, waitFor, w
 import { ImageDeployment } from './image/image-deployment.js';
 import { workspaceRoot } from './workspace.mjs';
 
-const services = ['account', 'billing', 'openai-adapter', 'anthropic-adapter', 'gemini-adapter', 'gateway'];
+const services = ['account', 'billing', 'openai-adapter', 'anthropic-adapter', 'gemini-adapter', 'gateway-1', 'gateway-2'];
 const START_DEADLINE_MS = 300_000;
 
 let folder: TemporaryFolder;
@@ -28,7 +28,7 @@ beforeAll(async () => {
   keys = Object.fromEntries(lines.map((line) => line.split('=', 2) as [string, string]));
   await Promise.all(services.slice(0, 2).map((name) => deployment.start(name)));
   await Promise.all(services.slice(2, 5).map((name) => deployment.start(name)));
-  await deployment.start('gateway');
+  await Promise.all(services.slice(5).map((name) => deployment.start(name)));
 }, START_DEADLINE_MS);
 
 afterAll(async () => {
@@ -41,11 +41,11 @@ afterAll(async () => {
 /** Settings that a container has no use for, or that a deployment of one machine leaves to the service. */
 const UNSAID = new Set(['TOKONE_LIFELINE', 'TOKONE_KAFKA_REPLICATION', 'TOKONE_REDIS_CLUSTER']);
 
-function ask(dialect: 'openai' | 'anthropic' | 'gemini'): Promise<Response> {
+function ask(dialect: 'openai' | 'anthropic' | 'gemini', gateway = 'gateway-1'): Promise<Response> {
   const model = { openai: 'gpt-5-mini', anthropic: 'claude-haiku-4-5', gemini: 'gemini-2.5-flash' }[dialect];
   const key = keys[`TOKONE_${dialect.toUpperCase()}_KEY`] ?? '';
   const { path, headers, body } = writeCall(dialect, key, { model, prompt: 'Say hello.', stream: false, outputLimit: 64 });
-  return fetch(`${deployment.urlOf('gateway', 'PORT')}${path}`, {
+  return fetch(`${deployment.urlOf(gateway, 'PORT')}${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
@@ -64,6 +64,11 @@ describe('the services from the files of their images', () => {
     expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('oken')]);
   });
 
+  it('answer at the second gateway, too', async () => {
+    const answer = await ask('openai', 'gateway-2');
+    expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('oken')]);
+  });
+
   it("charge what they answered, as the operator's command line shows", async () => {
     const answer = await ask('openai');
     await answer.text();
@@ -72,7 +77,7 @@ describe('the services from the files of their images', () => {
     expect(await waitFor(show, { what: 'the charge', deadlineMs: 60_000, intervalMs: 1_000 })).toContain(requestId);
   });
 
-  it.each(['account', 'billing', 'openai-adapter', 'gateway', 'migrate', 'init'])('%s knows every setting that docker-compose.yml gives it, and can be given all that it knows', async (name) => {
+  it.each(['account', 'billing', 'openai-adapter', 'gateway-1', 'gateway-2', 'migrate', 'init'])('%s knows every setting that docker-compose.yml gives it, and can be given all that it knows', async (name) => {
     const help = await deployment.run(name, ['--help']);
     const known = [...help.matchAll(/^ {2}([A-Z][A-Z_]+) /gm)].map(([, setting = '']) => setting);
     const given = Object.keys(deployment.compose.services[name]?.environment ?? {});
@@ -84,7 +89,7 @@ describe('the services from the files of their images', () => {
     const changed = [...new Set([...files.keys(), ...filesBefore.keys()])].filter((path) => files.get(path) !== filesBefore.get(path));
     expect(changed).toEqual([]);
     expect(readdirSync(`${folder.path}/temporary`)).toEqual([]);
-    expect(readdirSync(`${folder.path}/volume`)).toEqual(['spool']);
+    expect(readdirSync(`${folder.path}/volume`)).toEqual(['spool-1', 'spool-2']);
   });
 
   it.each([...services].reverse())('%s ends with status 0 on the SIGTERM that its entry point gets', async (name) => {

@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 
 /** Where each table stands, below dist or src. @type {readonly { name: string, about: string, module: string, table: string }[]} */
 export const serviceTables = [
-  { name: 'gateway', about: 'Takes the requests of tenants. One at a time. Its spool needs a disk that outlives the process.', module: 'apps/gateway/dist/settings.js', table: 'SETTINGS' },
+  { name: 'gateway', about: 'Takes the requests of tenants. Any number, each with a spool of its own on a disk that outlives the process.', module: 'apps/gateway/dist/settings.js', table: 'SETTINGS' },
   { name: 'openai-adapter, anthropic-adapter, gemini-adapter', about: 'Send requests to providers. Any number each.', module: 'libs/adapter-kit/dist/adapter-service.js', table: 'ADAPTER_SETTINGS' },
   { name: 'billing', about: 'Rates usage, publishes charges, knows prices. Any number.', module: 'apps/billing/dist/settings.js', table: 'SETTINGS' },
   { name: 'account', about: 'Owns keys, groups, upstreams and the ledger. Any number. Its management listener has the operator’s API.', module: 'apps/account/dist/settings.js', table: 'SETTINGS' },

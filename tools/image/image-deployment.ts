@@ -67,7 +67,8 @@ export class ImageDeployment {
   async start(name: string): Promise<ChildProgram> {
     const program = this.spawn(name, []);
     this.programs.set(name, program);
-    await program.printed(name === 'simulator' ? /"event":"listening"/ : new RegExp(`^${name} is ready`, 'm'), READY_DEADLINE_MS);
+    const app = appOf(this.compose.services[name] as ComposeService);
+    await program.printed(app === 'simulator' ? /"event":"listening"/ : new RegExp(`^${app} is ready`, 'm'), READY_DEADLINE_MS);
     return program;
   }
 
@@ -98,7 +99,7 @@ export class ImageDeployment {
     const service = this.compose.services[name] as ComposeService;
     const own = environmentOf(service, { ...this.secrets, LOG_LEVEL: 'error', TOKONE_KAFKA_TOPIC_PREFIX: this.prefix, TOKONE_REDIS_PREFIX: `${this.prefix}tokone:` });
     for (const setting of PORTS_OF_A_CONTAINER) if (own[setting] !== undefined) own[setting] = String(this.ports.get(`${name} ${setting}`));
-    for (const [setting, value] of Object.entries(own)) own[setting] = this.translate(value);
+    for (const [setting, value] of Object.entries(own)) own[setting] = this.translate(value, service);
     return { ...environmentIn(this.runtime), APP: appOf(service), ...own };
   }
 
@@ -123,7 +124,7 @@ export class ImageDeployment {
   }
 
   /** Names that only Docker knows, as addresses of this machine. */
-  private translate(value: string): string {
+  private translate(value: string, { volumes = [] }: ComposeService): string {
     const { servers, folder } = this.options;
     const owner = new URL(servers.databaseUrl);
     const database = owner.pathname.slice(1);
@@ -134,11 +135,16 @@ export class ImageDeployment {
       .replace(/^(postgres:\/\/)tokone(_\w+):(\w+)@postgres:5432\/tokone$/, `$1${database}$2:$3@${owner.host}/${database}`)
       .replace(/^kafka:9092$/, servers.kafkaBrokers.join(','))
       .replace(/^redis:\/\/.*@redis:6379$/, servers.redisUrl)
-      .replace(/http:\/\/([a-z-]+):(\d+)/g, (_all, name: string, port: string) => this.urlOf(name, containerPorts[port] ?? 'PORT'))
+      .replace(/http:\/\/([a-z][a-z\d-]*):(\d+)/g, (_all, name: string, port: string) => this.urlOf(name, containerPorts[port] ?? 'PORT'))
       .replace(/^0\.0\.0\.0$/, '127.0.0.1')
       .replace(/^\/run\/tokone$/, join(folder, 'note'))
-      .replace(/^\/var\/lib\/tokone/, join(folder, 'volume'));
+      .replace(/^\/var\/lib\/tokone/, join(folder, 'volume', volumeAt('/var/lib/tokone', volumes)));
   }
+}
+
+/** The name of the volume that a container has at a path. */
+function volumeAt(path: string, volumes: readonly string[]): string {
+  return volumes.find((volume) => volume.endsWith(`:${path}`))?.split(':')[0] ?? '';
 }
 
 function appOf({ build }: ComposeService): string {

@@ -55,6 +55,7 @@ export function startOpenings(settings: AccountSettings, { world, feature, ledge
   const clients = parts.add('gateway clients', new GatewayClients({ secret: settings.TOKONE_INTERNAL_SECRET, now }), (opened) => opened.close());
   const onTrouble = (error: unknown): void => logger.warn({ cause: String(error) }, 'accounts that admission does not know could not be opened; it is tried again');
   const openings = new AccountOpenings({ accounts, gateways, clients, fence, firstOpenings: new FirstOpenings(pool), balances: feature.balances, raiseAlarm, now, pause, replica: randomUUID(), onTrouble, onRound: (opened, durationMs) => feature.metrics.opened(opened, durationMs) });
+  feature.metrics.watchOpenings(() => openings.waitingAccounts);
   parts.add('openings', openings, (opened) => opened.stop());
   const leases = parts.add('leases', new LeaseSweeper({ view, accounts, gateways, clients, fence, postings: ledger.sweeper, raiseAlarm }), (opened) => opened.stop());
   leases.start();

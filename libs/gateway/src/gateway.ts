@@ -93,7 +93,7 @@ export class Gateway {
       spool: () => {
         const { records, oldestAtMs } = spool.unacknowledged;
         const oldestSeconds = oldestAtMs === undefined ? 0 : Math.max(0, now() - oldestAtMs) / 1000;
-        return { accepting: spool.accepting, bytes: spool.totalBytes, unacknowledged: records, oldestSeconds };
+        return { accepting: spool.accepting, bytes: spool.totalBytes, limitBytes: spool.highWaterBytes, unacknowledged: records, oldestSeconds };
       },
     });
   }

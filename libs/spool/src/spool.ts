@@ -150,6 +150,11 @@ export class Spool {
     return this.store.end;
   }
 
+  /** Above so many bytes of segments no request is admitted. */
+  get highWaterBytes(): number {
+    return this.options.highWaterBytes;
+  }
+
   /** Bytes of all segments on disk. */
   get totalBytes(): number {
     return this.store.totalBytes;

@@ -29,6 +29,7 @@ export { type KafkaBroker, type KafkaOptions, type KafkaServers, startKafka } fr
 export type { OwnedServer } from './servers/owned-server.js';
 export { type PostgresOptions, type PostgresServer, startPostgres } from './servers/postgres.js';
 export { Balancer, type BalancerOptions, type BalancerTarget } from './balancer.js';
+export { type NginxOptions, startNginx } from './servers/nginx.js';
 export { type RedisCluster, startRedisCluster } from './servers/redis-cluster.js';
 export { type RedisOptions, type RedisServer, startRedis } from './servers/redis.js';
 export { type TestDatabase, createDatabase } from './servers/test-database.js';

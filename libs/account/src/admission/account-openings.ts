@@ -49,6 +49,11 @@ export class AccountOpenings {
     return new Map(answers);
   }
 
+  /** Accounts that were asked for and are not open yet. */
+  get waitingAccounts(): number {
+    return this.waiting.size;
+  }
+
   /** Lets a running round end. Who waits is not answered any more. */
   async stop(): Promise<void> {
     this.stopped = true;

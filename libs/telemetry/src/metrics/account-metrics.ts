@@ -34,6 +34,8 @@ export interface AccountMetrics {
   keyLookup(result: (typeof KEY_LOOKUP_RESULTS)[number]): void;
   alarm(kind: AccountAlarmKind): void;
   watch(view: AccountView): void;
+  /** `waiting`: accounts that are not open yet, of those that this process was asked for. */
+  watchOpenings(waiting: () => number): void;
 }
 
 /** Tells nobody. */
@@ -50,6 +52,7 @@ export const noAccountMetrics: AccountMetrics = {
   keyLookup() {},
   alarm() {},
   watch() {},
+  watchOpenings() {},
 };
 
 /** A look through all wallets: not more often, however many look. */
@@ -125,5 +128,8 @@ export class RegistryAccountMetrics implements AccountMetrics {
       freshMs: WALLETS_FRESH_MS,
       read: async (set) => set('acct_negative_wallets', {}, await view.negativeWallets()),
     });
+  }
+  watchOpenings(waiting: () => number): void {
+    this.registry.gauge('acct_openings_waiting', waiting);
   }
 }

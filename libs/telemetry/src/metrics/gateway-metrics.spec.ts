@@ -59,11 +59,11 @@ describe('the metrics of a gateway', () => {
     metrics.watch({
       inflight: () => ({ arriving: 1, running: 2, absent: 3 }),
       holds: () => ({ held, settled: 5 }),
-      spool: () => ({ accepting: true, bytes: 6, unacknowledged: 7, oldestSeconds: 8.5 }),
+      spool: () => ({ accepting: true, bytes: 6, limitBytes: 60, unacknowledged: 7, oldestSeconds: 8.5 }),
     });
     await lines(/./);
     held = 9;
-    expect(await lines(/^gw_(inflight|holds|accepting|spool_bytes|spool_oldest|usage)/)).toEqual([
+    expect(await lines(/^gw_(inflight|holds|accepting|spool_bytes|spool_limit|spool_oldest|usage)/)).toEqual([
       'gw_inflight{kind="arriving"} 1',
       'gw_inflight{kind="running"} 2',
       'gw_inflight{kind="absent"} 3',
@@ -71,6 +71,7 @@ describe('the metrics of a gateway', () => {
       'gw_holds_unposted 5',
       'gw_accepting 1',
       'gw_spool_bytes 6',
+      'gw_spool_limit_bytes 60',
       'gw_spool_oldest_seconds 8.5',
       'gw_usage_unacked 7',
     ]);

@@ -12,7 +12,7 @@ export interface GatewayView {
   /** Requests that are being read and checked; running ones; those of them that are read on for nobody. */
   inflight(): { arriving: number; running: number; absent: number };
   holds(): { held: number; settled: number };
-  spool(): { accepting: boolean; bytes: number; unacknowledged: number; oldestSeconds: number };
+  spool(): { accepting: boolean; bytes: number; limitBytes: number; unacknowledged: number; oldestSeconds: number };
 }
 
 /** What a gateway tells of itself. Called for every request: nothing here may take a microsecond, or throw. Times in milliseconds. */
@@ -132,11 +132,12 @@ export class RegistryGatewayMetrics implements GatewayMetrics {
       },
     });
     registry.readAtLook({
-      gauges: ['gw_accepting', 'gw_spool_bytes', 'gw_usage_unacked', 'gw_spool_oldest_seconds'],
+      gauges: ['gw_accepting', 'gw_spool_bytes', 'gw_spool_limit_bytes', 'gw_usage_unacked', 'gw_spool_oldest_seconds'],
       read: (set) => {
-        const { accepting, bytes, unacknowledged, oldestSeconds } = view.spool();
+        const { accepting, bytes, limitBytes, unacknowledged, oldestSeconds } = view.spool();
         set('gw_accepting', {}, accepting ? 1 : 0);
         set('gw_spool_bytes', {}, bytes);
+        set('gw_spool_limit_bytes', {}, limitBytes);
         set('gw_usage_unacked', {}, unacknowledged);
         set('gw_spool_oldest_seconds', {}, oldestSeconds);
       },

@@ -57,6 +57,7 @@ describe('the metrics of the account service', () => {
     metrics.keyLookup('unknown');
     metrics.alarm('dead_charge');
     metrics.watch({ negativeWallets: async () => 1 });
+    metrics.watchOpenings(() => 6);
     expect(await told(registry)).toEqual([
       'acct_posted_total{result="posted"} 4',
       'acct_posting_seconds_sum 0.03',
@@ -73,6 +74,7 @@ describe('the metrics of the account service', () => {
       'acct_opening_seconds_sum 0.5',
       'acct_opening_seconds_count 1',
       'acct_opened_total 12',
+      'acct_openings_waiting 6',
       'acct_reconciliation_checks_total{check="R3",state="wrong"} 2',
       'acct_reconciliation_checks_total{check="R6",state="not_applicable"} 1',
       'acct_reconciliation_mismatches{check="R3"} 2',
