@@ -1,6 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import { noTracing } from '@tokone/telemetry';
 import type { UpstreamOutcome } from '@tokone/telemetry';
 import { AttemptMeasure, outcomeOfStatus } from './attempt-measure.js';
+
+const upstream = { upstreamId: 'u', platform: 'openai' as const, baseUrl: 'http://upstream.example', modelMapping: new Map<string, string>() };
 
 function measured(): { told: unknown[][]; measure: AttemptMeasure; pass: (milliseconds: number) => void } {
   const told: unknown[][] = [];
@@ -10,13 +13,13 @@ function measured(): { told: unknown[][]; measure: AttemptMeasure; pass: (millis
     ended: (...all: unknown[]) => void told.push(['ended', ...all]),
     failedOver: () => void told.push(['failedOver']),
   };
-  return { told, measure: new AttemptMeasure(metrics, 'm', () => nowMs), pass: (milliseconds) => void (nowMs += milliseconds) };
+  return { told, measure: new AttemptMeasure({ metrics, tracing: noTracing, head: { model: 'm', dialect: 'openai-chat', streamed: false }, now: () => nowMs }), pass: (milliseconds) => void (nowMs += milliseconds) };
 }
 
 describe('the measure of an attempt', () => {
   it('tells the first bytes and the end, each once, with the time since the sending', () => {
     const { told, measure, pass } = measured();
-    measure.begin();
+    measure.begin(upstream);
     measure.head(200);
     pass(30);
     measure.bytes();
@@ -29,13 +32,13 @@ describe('the measure of an attempt', () => {
 
   it('begins anew for the next upstream, and takes the bytes of an error for no answer', () => {
     const { told, measure, pass } = measured();
-    measure.begin();
+    measure.begin(upstream);
     measure.head(429);
     measure.bytes();
     measure.end();
     measure.failOver();
     pass(5);
-    measure.begin();
+    measure.begin(upstream);
     measure.end('broken');
     expect(told).toEqual([['ended', 'm', 'rate_limited', 0], ['failedOver'], ['ended', 'm', 'broken', 0]]);
   });

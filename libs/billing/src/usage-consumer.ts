@@ -1,8 +1,8 @@
 import type { Consumption, EventLog, LogBatch, LogConsumer } from '@tokone/messaging';
 import { inTransaction } from '@tokone/persistence';
 import type { Pool, PoolClient } from '@tokone/persistence';
-import { noBillingMetrics } from '@tokone/telemetry';
-import type { BillingMetrics } from '@tokone/telemetry';
+import { noBillingMetrics, noTracing } from '@tokone/telemetry';
+import type { BatchSpans, BillingMetrics, Tracing } from '@tokone/telemetry';
 import type { BillingLog } from './billing-log.js';
 import { DeadLimit, TooManyDeadError } from './dead-limit.js';
 import { blamesRecord } from './database-refusal.js';
@@ -10,6 +10,7 @@ import { reportClockFaults } from './event-times.js';
 import type { OutboxSignal } from './outbox-signal.js';
 import type { LocalPriceBook } from './price-book.js';
 import { BatchesInHand, measureBatch } from './batch-measure.js';
+import { tracesOf, traceRating } from './rating-spans.js';
 import { priceIdsOf, sortBatch } from './usage-batch.js';
 import type { DeadRecord, UsageBatch } from './usage-batch.js';
 import type { UsageRow } from './usage-row.js';
@@ -26,6 +27,8 @@ export interface UsageConsumerParts {
   deadLimit?: DeadLimit;
   /** Default: nobody counts. */
   metrics?: BillingMetrics;
+  /** Default: nothing is recorded. */
+  tracing?: Tracing;
 }
 
 /**
@@ -72,16 +75,18 @@ export class UsageConsumer implements LogConsumer {
     const startedAtMs = performance.now();
     this.inHand.take(batch);
     try {
-      await this.store(batch);
+      const spans = traceRating(this.parts.tracing ?? noTracing, batch);
+      await spans.around(() => this.store(batch, spans));
       this.inHand.done(batch);
     } finally {
       this.metrics.batch(performance.now() - startedAtMs);
     }
   }
 
-  private async store(batch: LogBatch): Promise<void> {
+  private async store(batch: LogBatch, spans: BatchSpans): Promise<void> {
     const { prices, outbox, now } = this.parts;
     const sorted = sortBatch(batch, await prices.snapshots(priceIdsOf(batch)), now());
+    sorted.traces = tracesOf(sorted.rows, spans);
     const result = await this.commit(sorted, this.deadLimit.allowance(batch.records.length));
     this.deadLimit.note(result.died);
     if (result.published) outbox.notify();

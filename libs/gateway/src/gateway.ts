@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { AccountChanged } from '@tokone/events';
-import { noGatewayMetrics } from '@tokone/telemetry';
-import type { GatewayMetrics } from '@tokone/telemetry';
+import { noGatewayMetrics, noTracing } from '@tokone/telemetry';
+import type { GatewayMetrics, Tracing } from '@tokone/telemetry';
 import { Authenticator } from './authenticator.js';
 import { createFront } from './front.js';
 import type { RequestListener } from './front.js';
@@ -21,6 +21,8 @@ export interface GatewayOptions {
   limits?: Partial<GatewayLimits>;
   /** Default: nobody counts. */
   metrics?: GatewayMetrics;
+  /** Default: nothing is recorded. */
+  tracing?: Tracing;
 }
 
 /**
@@ -58,6 +60,7 @@ export class Gateway {
       groups: this.groups,
       refusals: this.refusals,
       metrics: this.metrics,
+      tracing: options.tracing ?? noTracing,
       ready: () => this.state === 'open',
     });
   }
