@@ -9,6 +9,8 @@ export { findMoneyFaults } from './money-check.js';
 export { FLAT_MODELS, FLAT_USD_PER_MILLION, flatNanoUsd, writeFlatPrices } from './price-table.js';
 export type { RawAnswer, RawCall } from './raw-call.js';
 export { callRaw } from './raw-call.js';
+export type { RecordedSpan } from './recorded-spans.js';
+export { RecordedSpans } from './recorded-spans.js';
 export type { ReceivedSpan } from './otlp-receiver.js';
 export { OtlpReceiver } from './otlp-receiver.js';
 export type { TruthRecord } from './simulator.js';

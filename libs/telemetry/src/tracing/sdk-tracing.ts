@@ -1,4 +1,4 @@
-import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { ROOT_CONTEXT, SpanKind, SpanStatusCode, context as contexts, trace } from '@opentelemetry/api';
 import type { Span as SdkSpan, SpanContext, Tracer } from '@opentelemetry/api';
 import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto';
@@ -16,12 +16,15 @@ import type { Span, SpanStart, Tracing } from './tracing.js';
 
 const KINDS = { server: SpanKind.SERVER, client: SpanKind.CLIENT, producer: SpanKind.PRODUCER, consumer: SpanKind.CONSUMER, internal: SpanKind.INTERNAL } as const;
 const SAMPLED = 1;
+/** One batch, repetitions included: the next ones wait behind it. */
+const EXPORT_DEADLINE_MS = 5_000;
 /** A stop waits no longer for the receiver. */
 const CLOSE_DEADLINE_MS = 2_000;
 
 /**
  * `Tracing` by the SDK of OpenTelemetry. Imported only where a receiver is named. No instrumentation and no context
- * manager: contexts are passed on by hand, so that nothing but our spans costs anything.
+ * manager in use: contexts are passed on by hand, so that nothing but our spans costs anything. The SDK keeps its parts in
+ * globals, so a process has one at a time.
  */
 export class SdkTracing implements Tracing {
   readonly enabled = true;
@@ -30,9 +33,9 @@ export class SdkTracing implements Tracing {
   private readonly sdk: NodeSDK;
   private readonly tracer: Tracer;
 
-  constructor(private readonly options: TracingOptions & { endpoint: string }) {
+  constructor(options: TracingOptions & { endpoint: string }) {
     const Exporter = options.protocol === 'http/json' ? JsonExporter : ProtobufExporter;
-    const exporter = new Exporter({ url: `${options.endpoint.replace(/\/+$/, '')}/v1/traces` });
+    const exporter = new Exporter({ url: `${options.endpoint.replace(/\/+$/, '')}/v1/traces`, timeoutMillis: EXPORT_DEADLINE_MS });
     this.queue = new SpanQueue({ ...options, exporter });
     const own = resourceFromAttributes({ 'service.namespace': 'tokone', 'service.name': options.service });
     this.sdk = new NodeSDK({
@@ -66,10 +69,9 @@ export class SdkTracing implements Tracing {
     const deadline = new Promise((resolve) => (timer = setTimeout(resolve, CLOSE_DEADLINE_MS)));
     await Promise.race([this.sdk.shutdown().catch(() => undefined), deadline]);
     clearTimeout(timer);
-    const spans = this.queue.unreceived;
-    if (spans === 0) return;
-    this.options.onLost(spans);
-    this.options.logger.warn({ spans }, 'spans were not received before the end, and are lost');
+    trace.disable();
+    contexts.disable();
+    this.queue.giveUp();
   }
 
   private start({ name, kind, attributes = {} }: SpanStart, parent?: SpanContext): Span | undefined {

@@ -31,6 +31,7 @@ export class SpanQueue implements SpanProcessor {
   private waiting = 0;
   private underWay = 0;
   private failing = false;
+  private givenUp = false;
 
   constructor(private readonly options: SpanQueueOptions) {
     this.maxQueued = options.maxQueued ?? MAX_QUEUED;
@@ -46,6 +47,15 @@ export class SpanQueue implements SpanProcessor {
   /** Spans that nobody has received yet. */
   get unreceived(): number {
     return this.waiting + this.underWay;
+  }
+
+  /** What has not been received is lost, and told; whatever becomes of it later is not. */
+  giveUp(): void {
+    const spans = this.unreceived;
+    if (spans === 0) return;
+    this.givenUp = true;
+    this.options.onLost(spans);
+    this.options.logger.warn({ spans }, 'spans were not received before the end, and are lost');
   }
 
   onStart(): void {}
@@ -69,6 +79,7 @@ export class SpanQueue implements SpanProcessor {
     this.underWay += spans.length;
     this.options.exporter.export(spans, (result) => {
       this.underWay -= spans.length;
+      if (this.givenUp) return done({ code: SUCCESS });
       if (result.code === SUCCESS) this.received();
       else this.refused(spans.length, result.error);
       // Told here already: the SDK would write the error where it writes its own.
