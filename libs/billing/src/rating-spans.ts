@@ -13,10 +13,10 @@ export function traceRating(tracing: Tracing, { records }: LogBatch): BatchSpans
 }
 
 /** What the charges of these rows carry on: the span here, or where this process records nothing, what the event carried. */
-export function tracesOf(rows: readonly UsageRow[], spans: BatchSpans): Record<string, string> | undefined {
+export function tracesOf(rows: readonly UsageRow[], spans?: BatchSpans): Record<string, string> | undefined {
   let traces: Record<string, string> | undefined;
   for (const { event: { id, traceparent } } of rows) {
-    if (isSampled(traceparent)) (traces ??= {})[id.toLowerCase()] = spans.traceparentOf(id) ?? traceparent;
+    if (isSampled(traceparent)) (traces ??= {})[id.toLowerCase()] = spans?.traceparentOf(id) ?? traceparent;
   }
   return traces;
 }

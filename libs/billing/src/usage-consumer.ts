@@ -131,11 +131,11 @@ export class UsageConsumer implements LogConsumer {
     // A log that is read again from far back holds old events, all of them rated in their time.
     if (result.inserted > 0) reportClockFaults({ log, metrics }, batch.rows);
     for (const { row, ratedContentHash } of result.conflicts) {
-      log.error({ id: row.event.id, partition, offset: `${row.offset}`, ratedContentHash }, 'an id that is rated came again with another content');
+      log.error({ requestId: row.event.id, partition, offset: `${row.offset}`, ratedContentHash }, 'an id that is rated came again with another content');
       metrics.alarm('usage_conflict');
     }
     for (const { id, parked, offset } of batch.parked) {
-      log.error({ id, partition, offset: `${offset}`, ...parked }, 'an event is parked: it cannot be charged as it stands');
+      log.error({ requestId: id, partition, offset: `${offset}`, ...parked }, 'an event is parked: it cannot be charged as it stands');
       metrics.alarm('usage_parked');
     }
     for (const { reason, offset } of batch.dead) {
@@ -227,7 +227,7 @@ async function trySavepoint(client: PoolClient, work: () => Promise<void>): Prom
 
 function disagreementFields({ event, amounts }: UsageRow): Record<string, string> {
   return {
-    id: event.id,
+    requestId: event.id,
     ratedNanoUsd: `${amounts.ratedNanoUsd}`,
     chargeNanoUsd: `${amounts.chargeNanoUsd}`,
     holdNanoUsd: `${event.holdNanoUsd}`,

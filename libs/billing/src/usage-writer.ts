@@ -72,7 +72,10 @@ const WRITE_ROWS = { name: 'billing.write-rows', text: writeStatement() };
 const WRITE_RECORDED_ROWS = { name: 'billing.write-recorded-rows', text: writeStatement(TRACES) };
 
 /** A parked request was settled at its hold, which only a posting takes away: a charge of 0 is published as well. */
-const WRITE_RERATED = `WITH ${NEW_ROWS}, published AS (${publish('admitted')}) ${COUNTS}`;
+const rerateStatement = (traces?: string): string => `WITH ${NEW_ROWS}, published AS (${publish('admitted', traces)}) ${COUNTS}`;
+
+const WRITE_RERATED = { name: 'billing.write-rerated', text: rerateStatement() };
+const WRITE_RECORDED_RERATED = { name: 'billing.write-recorded-rerated', text: rerateStatement(`$${USAGE_COLUMN_COUNT + 1}`) };
 
 /** Writes rated rows, their sums, their outbox row, and the cursor, in one statement. */
 export async function writeRows(client: PoolClient, batch: UsageBatch, rows: readonly UsageRow[]): Promise<WriteResult> {
@@ -84,8 +87,9 @@ export async function writeRows(client: PoolClient, batch: UsageBatch, rows: rea
 }
 
 /** Writes rows of events that were parked, their sums, and their outbox row, in one statement. */
-export async function writeRerated(client: PoolClient, rows: readonly UsageRow[]): Promise<WriteResult> {
-  const query = { name: 'billing.write-rerated', text: WRITE_RERATED, values: usageArrays(rows) };
+export async function writeRerated(client: PoolClient, rows: readonly UsageRow[], traces?: Readonly<Record<string, string>>): Promise<WriteResult> {
+  const values = usageArrays(rows);
+  const query = traces === undefined ? { ...WRITE_RERATED, values } : { ...WRITE_RECORDED_RERATED, values: [...values, JSON.stringify(traces)] };
   const { rows: results } = await client.query<{ inserted: number; published: boolean }>(query);
   return { ...(results[0] ?? { inserted: 0, published: false }), conflicts: [] };
 }
