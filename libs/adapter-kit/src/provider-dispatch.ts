@@ -227,7 +227,7 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     if ((encoding !== undefined && encoding !== 'identity') || (status >= 300 && status < 400)) {
       this.measure.end('broken');
       this.leaveAttempt();
-      return this.fail('upstream_failed', new Error(`upstream answered with status ${status}, content-encoding ${encoding}`));
+      return this.fail('upstream_failed', unmeterable(status, encoding));
     }
     handler.onHead({
       status,
@@ -249,6 +249,14 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     this.end();
     this.options.handler.onFailure({ code, sent: this.sent, upstreamId: this.current?.upstreamId, cause });
   }
+}
+
+/** The encodings that the log names; what else a provider writes there may be anything, the credential that it was sent included. */
+const ENCODINGS = ['gzip', 'br', 'deflate', 'zstd', 'identity'];
+
+function unmeterable(status: number, encoding: string | undefined): Error {
+  if (encoding === undefined) return new Error(`upstream answered with status ${status}`);
+  return new Error(`upstream answered with status ${status}, content-encoding ${ENCODINGS.includes(encoding) ? encoding : 'of another name'}`);
 }
 
 const baseUrls = new Map<string, { origin: string; prefix: string }>();
