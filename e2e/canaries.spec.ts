@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { OtlpReceiver, ServicesProcess, fileTexts, redisTexts, tableTexts, testedShape, topicTexts, waitFor } from '@tokone/testing';
+import { OtlpReceiver } from '@tokone/telemetry/otlp-receiver';
+import { ServicesProcess, fileTexts, redisTexts, tableTexts, testedShape, topicTexts, waitFor } from '@tokone/testing';
 import { Deployment, callWire } from './deployment.js';
 import type { Group, WireAnswer } from './deployment.js';
 import { SECRET_FORMS, findSecrets } from './secret-search.js';
@@ -138,7 +139,7 @@ async function allPlaces(): Promise<Record<string, string>> {
   const listeners = await product.managementListeners();
   const looked = await Promise.all(listeners.flatMap(({ url }) => ['/metrics', '/health/ready'].map(async (path) => (await callWire(`${url}${path}`, {})).text)));
   const spools = await Promise.all(product.spoolFolders.map(fileTexts));
-  const stored = product instanceof ServicesProcess ? { topics: await topicTexts(product.kafka), Redis: await redisTexts(product.redis) } : {};
+  const stored: Record<string, string> = product instanceof ServicesProcess ? { topics: await topicTexts(product.kafka), Redis: await redisTexts(product.redis) } : {};
   return { logs, metrics: looked.join('\n'), traces: receiver.texts.join('\n'), spool: spools.join('\n'), tables: await tableTexts(product.addresses.databaseUrl), 'standard output': product.program.stdout, ...stored };
 }
 

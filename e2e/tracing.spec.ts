@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { OtlpReceiver, chooseFreePort, testedShape, waitFor } from '@tokone/testing';
-import type { ReceivedSpan } from '@tokone/testing';
+import { OtlpReceiver } from '@tokone/telemetry/otlp-receiver';
+import type { ReceivedSpan } from '@tokone/telemetry/otlp-receiver';
+import { chooseFreePort, testedShape, waitFor } from '@tokone/testing';
 import OpenAI from 'openai';
 import { Deployment } from './deployment.js';
 

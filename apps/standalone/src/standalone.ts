@@ -83,8 +83,7 @@ async function start(settings: StandaloneSettings, { logger, parts, databaseLost
   const ids = new Uuid7Source(now);
   const metrics = parts.add('metrics', new ServiceMetrics(METRIC_SERVICES), (opened) => opened.close());
   const tracing = parts.add('tracing', await openTracing('standalone', settings, { logger, metrics }), (opened) => opened.close());
-  const gatewayMetrics = new RegistryGatewayMetrics(metrics);
-  const billingMetrics = new RegistryBillingMetrics(metrics);
+  const [gatewayMetrics, billingMetrics] = [new RegistryGatewayMetrics(metrics), new RegistryBillingMetrics(metrics)];
   const { secrets, database, simulator } = await layFoundation(settings, { logger, parts });
   void database.exited.then(() => databaseLost.abort(new StartupError(`PostgreSQL ended by itself: ${join(dataFolder, 'postgres.log')} says why. Start TokOne again.`)));
   const billing = parts.add('billing', await openBilling({ databaseUrl: database.url, log: logger, metrics: billingMetrics, tracing, now, operatorPrices: settings.TOKONE_PRICES_FILE }), (opened) => opened.stop());

@@ -2,13 +2,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { AdmissionPosting } from '@tokone/admission';
 import type { RatedCharge } from '@tokone/events';
 import type { ChargeLog } from '@tokone/messaging';
+import { RecordedSpans } from '@tokone/telemetry/recorded-spans';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BalanceSweeper } from './balance-sweeper.js';
 import type { UnpostedAccount } from './balance-sweeper.js';
 import { startLedgerDatabase } from './fixtures/ledger-database.js';
 import type { LedgerDatabase } from './fixtures/ledger-database.js';
 import { LedgerService } from './ledger-service.js';
-import { RecordedSpans } from '@tokone/testing';
 import { ChargePosting } from './posting.js';
 
 let ledger: LedgerDatabase;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { noTracing } from '@tokone/telemetry';
-import { RecordedSpans } from '@tokone/testing';
 import type { UpstreamOutcome } from '@tokone/telemetry';
+import { RecordedSpans } from '@tokone/telemetry/recorded-spans';
 import { AttemptMeasure, outcomeOfStatus } from './attempt-measure.js';
 
 const upstream = { upstreamId: 'u', platform: 'openai' as const, baseUrl: 'http://upstream.example', modelMapping: new Map<string, string>() };

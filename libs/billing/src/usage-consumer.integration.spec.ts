@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type { UsageRecorded } from '@tokone/events';
 import type { Pool } from '@tokone/persistence';
 import { traceparentOf } from '@tokone/protocol';
-import { RecordedSpans } from '@tokone/testing';
 import type { Tracing } from '@tokone/telemetry';
+import { RecordedSpans } from '@tokone/telemetry/recorded-spans';
 import { startBillingDatabase, until } from './fixtures/billing-database.js';
 import type { BillingDatabase } from './fixtures/billing-database.js';
 import { ACCOUNT_ID, NOW_MS, RecordedLog, TEST_SEED, batchOf, ids, refusedEvent, usageEvent } from './fixtures/usage-events.js';

@@ -5,8 +5,10 @@ import { traceIdOf, traceparentOf } from '@tokone/protocol';
 import { startSimulator } from '@tokone/simulator';
 import { noTracing } from '@tokone/telemetry';
 import type { Tracing } from '@tokone/telemetry';
-import { RecordedSpans, makeTemporaryFolder, waitFor } from '@tokone/testing';
-import type { RecordedSpan, TemporaryFolder } from '@tokone/testing';
+import { RecordedSpans } from '@tokone/telemetry/recorded-spans';
+import type { RecordedSpan } from '@tokone/telemetry/recorded-spans';
+import { makeTemporaryFolder, waitFor } from '@tokone/testing';
+import type { TemporaryFolder } from '@tokone/testing';
 import { GatewayBench, RECORD, chat } from './fixtures/gateway-bench.js';
 
 const SERVER = 'POST /v1/chat/completions';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readSettings } from '@tokone/http';
 import { ServiceMetrics, silentLogger } from '@tokone/telemetry';
-import { OtlpReceiver } from '@tokone/testing';
+import { OtlpReceiver } from '@tokone/telemetry/otlp-receiver';
 import { TRACE_SETTINGS, openTracing } from './trace-settings.js';
 
 describe('the settings of traces', () => {

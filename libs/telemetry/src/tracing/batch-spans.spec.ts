@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { traceparentOf } from '@tokone/protocol';
-import { RecordedSpans } from '@tokone/testing';
 import { BatchSpans } from './batch-spans.js';
+import { RecordedSpans } from './fixtures/recorded-spans.js';
 import { noTracing } from './tracing.js';
 
 const [ONE, TWO, THREE] = ['01940000-0000-7000-8000-000000000001', '01940000-0000-7000-8000-000000000002', '01940000-0000-7000-8000-000000000003'] as const;

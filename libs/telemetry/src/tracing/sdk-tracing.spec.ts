@@ -3,8 +3,9 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Uuid7Source, traceIdOf, traceparentOf } from '@tokone/protocol';
-import { OtlpReceiver, chooseFreePort, waitFor } from '@tokone/testing';
 import { silentLogger } from '../logger.js';
+import { OtlpReceiver } from './fixtures/otlp-receiver.js';
+import { until } from './fixtures/until.js';
 import { SdkTracing } from './sdk-tracing.js';
 import type { TracingOptions } from './start-tracing.js';
 import type { SpanStart } from './tracing.js';
@@ -126,7 +127,7 @@ describe('a receiver', () => {
     open({ endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
     const sent = async (told: () => boolean): Promise<void> => {
       tracing.startRequest(ids.next(), REQUEST)?.end();
-      await waitFor(told, { what: 'the spans to be sent', deadlineMs: 10_000 });
+      await until(told);
     };
     await sent(() => lost === 1);
     await sent(() => lost === 2);
@@ -140,7 +141,10 @@ describe('a receiver', () => {
   });
 
   it('that nobody listens for does not keep a process either', async () => {
-    open({ endpoint: `http://127.0.0.1:${await chooseFreePort()}` }).startRequest(ids.next(), REQUEST)?.end();
+    const gone = await OtlpReceiver.start();
+    const endpoint = gone.url;
+    await gone.close();
+    open({ endpoint }).startRequest(ids.next(), REQUEST)?.end();
     await tracing.close();
     expect(lost).toBe(1);
   });

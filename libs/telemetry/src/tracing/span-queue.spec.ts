@@ -1,8 +1,8 @@
 import { expect, it } from '@jest/globals';
 import { TracerProvider } from '@opentelemetry/sdk-trace';
 import type { SpanExporter } from '@opentelemetry/sdk-trace';
-import { waitFor } from '@tokone/testing';
 import { silentLogger } from '../logger.js';
+import { until } from './fixtures/until.js';
 import { SpanQueue } from './span-queue.js';
 
 /** Takes spans, and answers only when it is told to. */
@@ -33,15 +33,15 @@ it('keeps no more spans than it may while the receiver is slow, and counts each 
     for (let span = 0; span < spans; span++) tracer.startSpan('x').end();
   };
   end(4);
-  await waitFor(() => exporter.taken === 4, { what: 'the first batch', deadlineMs: 5_000 });
+  await until(() => exporter.taken === 4);
   // Four are under way, four wait, and three are too many.
   end(7);
   expect([exporter.taken, queue.unreceived, lost]).toEqual([4, 8, 3]);
   exporter.answer();
-  await waitFor(() => exporter.taken === 8, { what: 'the second batch', deadlineMs: 5_000 });
+  await until(() => exporter.taken === 8);
   exporter.answer();
   end(1);
-  await waitFor(() => exporter.taken === 9, { what: 'a span that came later', deadlineMs: 5_000 });
+  await until(() => exporter.taken === 9);
   exporter.answer();
   expect([queue.unreceived, lost]).toEqual([0, 3]);
   await queue.shutdown();
