@@ -13,7 +13,7 @@ import { processTree } from './process-tree.js';
 
 /** Something that relays requests and is measured. */
 export interface Candidate {
-  name: 'nginx' | 'alone' | 'in all' | 'one process' | 'two processes' | 'two gateways';
+  name: 'nginx' | 'alone' | 'in all' | 'one process' | 'two processes' | 'two gateways' | 'off' | '1 %' | '100 %';
   /** The processor time of their whole trees counts. Where there are several, each is shown by itself as well. */
   processes: readonly WatchedProcess[];
   /** What it needs besides: counted apart. */
@@ -26,6 +26,8 @@ export interface Candidate {
   settled(): Promise<void>;
   /** Requests that it has charged so far; undefined for a relay that charges nobody. */
   charged(): Promise<number | undefined>;
+  /** Spans that its receiver did not take in time. */
+  lostSpans?: () => Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -85,19 +87,26 @@ http {
 `;
 }
 
+/** Where the spans of a gateway go, and of which share of its requests. */
+export interface Traced {
+  endpoint: string;
+  ratio: number;
+}
+
 /** Gateway, adapters, admission and spool, without billing and ledger. */
-export async function startAlone({ upstreamPort, folder, nodeOptions }: CandidateOptions): Promise<Candidate> {
-  const { child, port } = await startProgram('./gateway-main.js', [`http://127.0.0.1:${upstreamPort}`, join(folder, 'spool')], nodeOptions);
+export async function startAlone({ upstreamPort, folder, nodeOptions }: CandidateOptions, name: Candidate['name'] = 'alone', traced?: Traced): Promise<Candidate> {
+  const spoolFolder = join(folder, traced ? `spool-${traced.ratio}` : 'spool');
+  const { child, port } = await startProgram('./gateway-main.js', [`http://127.0.0.1:${upstreamPort}`, spoolFolder, ...(traced ? [traced.endpoint, String(traced.ratio)] : [])], nodeOptions);
   const ask = async () => {
     const answer = once(child, 'message', { signal: AbortSignal.timeout(START_DEADLINE_MS) });
     child.send('status');
-    return ((await answer) as [{ charged: number; open: number }])[0];
+    return ((await answer) as [{ charged: number; open: number; lostSpans: number }])[0];
   };
   const settled = async () => {
     await waitFor(async () => (await ask()).open === 0, { what: 'the gateway to close its requests', deadlineMs: SETTLE_DEADLINE_MS });
   };
   const processId = child.pid ?? 0;
-  return { name: 'alone', processes: [{ label: 'gateway', processId }], behind: [], memoryProcessId: processId, port, key: 'sk-bench', settled, charged: async () => (await ask()).charged, stop: () => stopProgram(child) };
+  return { name, processes: [{ label: 'gateway', processId }], behind: [], memoryProcessId: processId, port, key: 'sk-bench', settled, charged: async () => (await ask()).charged, lostSpans: async () => (await ask()).lostSpans, stop: () => stopProgram(child) };
 }
 
 /** The product as `npm start` runs it: with PostgreSQL, billing and ledger. */

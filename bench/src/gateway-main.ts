@@ -11,18 +11,20 @@ import { UndiciUpstreamClient } from '@tokone/http';
 import { openaiProvider } from '@tokone/openai-provider';
 import { Uuid7Source } from '@tokone/protocol';
 import { Spool } from '@tokone/spool';
-import { createLogger } from '@tokone/telemetry';
+import { createLogger, startTracing } from '@tokone/telemetry';
 import { BALANCE_NANO_USD, LedgerStandIn, accountDirectory, priceBook, upstreamDirectory, usageQuery } from './stand-ins.js';
 
-const [upstreamUrl = '', folder = ''] = process.argv.slice(2);
+const [upstreamUrl = '', folder = '', endpoint, ratio = '0'] = process.argv.slice(2);
 const now = () => Date.now();
 const logger = createLogger('bench', 'warn');
 
 mkdirSync(folder, { recursive: true });
 const spool = await Spool.open({ folder, now, onAlarm: (alarm) => logger.error({ ...alarm }, 'alarm: spool') });
 const admission = new MemoryAdmission({ balances: { read: () => Promise.resolve({ seq: 1n, balanceNanoUsd: BALANCE_NANO_USD }) }, now });
+let lostSpans = 0;
+const tracing = await startTracing({ service: 'gateway', endpoint, protocol: 'http/protobuf', sampler: 'parentbased_traceidratio', ratio: Number(ratio), logger, onLost: (spans) => void (lostSpans += spans) });
 const client = new UndiciUpstreamClient({ connectionsPerOrigin: 16_384, connectTimeoutMs: 5_000 });
-const adapterOptions = { upstreams: upstreamDirectory(upstreamUrl), client, now, answerTimeoutMs: 600_000, streamTimeoutMs: 120_000, idleTimeoutMs: 120_000 };
+const adapterOptions = { tracing, upstreams: upstreamDirectory(upstreamUrl), client, now, answerTimeoutMs: 600_000, streamTimeoutMs: 120_000, idleTimeoutMs: 120_000 };
 const gateway = new Gateway(
   {
     accounts: accountDirectory,
@@ -37,7 +39,7 @@ const gateway = new Gateway(
     now,
     monotonicNow: () => performance.now(),
   },
-  { pepper: Buffer.alloc(32, 7) },
+  { pepper: Buffer.alloc(32, 7), tracing },
 );
 const ledger = new LedgerStandIn(admission, spool);
 await gateway.recover();
@@ -45,6 +47,6 @@ await gateway.open();
 const server = gateway.createServer((_request, response) => response.writeHead(404).end());
 server.listen({ host: '127.0.0.1', port: 0, backlog: 4096 }, () => process.send?.({ port: (server.address() as AddressInfo).port }));
 
-process.on('message', () => process.send?.({ charged: ledger.charged, open: spool.openRequests + admission.outstanding().held + admission.outstanding().settled }));
+process.on('message', () => process.send?.({ charged: ledger.charged, lostSpans, open: spool.openRequests + admission.outstanding().held + admission.outstanding().settled }));
 process.on('disconnect', () => process.exit(0));
 process.on('SIGTERM', () => process.exit(0));

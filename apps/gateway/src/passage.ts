@@ -31,7 +31,7 @@ const LAST_SHIPMENT_MS = 10_000;
  * crash left open. That is told as held before anything else, so that no account is opened without it.
  * @throws StartupError
  */
-export async function passStart({ gateway, gatewayMetrics, admission, spool, account, kafka, identity, cursorPath }: PassageInput, { parts, logger, stop, now }: ServiceWorld): Promise<{ replaced: Promise<string>; shipper: UsageShipper }> {
+export async function passStart({ gateway, gatewayMetrics, admission, spool, account, kafka, identity, cursorPath }: PassageInput, { parts, logger, tracing, stop, now }: ServiceWorld): Promise<{ replaced: Promise<string>; shipper: UsageShipper }> {
   const waitFor = (what: string): void => void (gateway.startWaitsFor = what);
   let tell: (reason: string) => void = () => undefined;
   const replaced = new Promise<string>((resolve) => (tell = resolve));
@@ -46,7 +46,7 @@ export async function passStart({ gateway, gatewayMetrics, admission, spool, acc
     logger.error({ ...trouble, cause: String(cause) }, 'usage could not be shipped; it stays in the spool and is tried again');
     gatewayMetrics.alarm('shipping_failed');
   };
-  const shipper = await UsageShipper.start({ spool, connection: kafka, producer, cursorPath, now, random: Math.random, onTrouble });
+  const shipper = await UsageShipper.start({ spool, connection: kafka, producer, cursorPath, tracing, now, random: Math.random, onTrouble });
   parts.add('shipper', shipper, async (opened) => {
     await opened.caughtUp(LAST_SHIPMENT_MS).catch(() => logger.warn({}, 'not everything that the spool holds could be shipped; the next start does it'));
     await opened.stop();

@@ -60,6 +60,12 @@ describe('the plan of the services', () => {
     for (const { environment } of await plan({})) expect(Object.keys(environment)).not.toContain('TZ');
   });
 
+  it('tells every service where spans go, and which requests are recorded', async () => {
+    const given = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318', OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.5', OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Basic%20a', OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test' };
+    for (const { environment } of await plan(given)) expect(environment).toMatchObject(given);
+    for (const { environment } of await plan({})) expect(Object.keys(environment)).not.toContain('OTEL_EXPORTER_OTLP_ENDPOINT');
+  });
+
   it('gives each of several gateways a port and a spool of its own, and leaves the public port to the balancer', async () => {
     const gateways = (await plan({ PORT: '8080' }, 3)).filter(({ app }) => app === 'gateway');
     expect(gateways.map(({ name }) => name)).toEqual(['gateway-1', 'gateway-2', 'gateway-3']);

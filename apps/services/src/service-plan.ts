@@ -1,5 +1,5 @@
 import type { Platform } from '@tokone/protocol';
-import { variablesForNode } from './settings.js';
+import { variablesForNode, variablesForTraces } from './settings.js';
 import type { SupervisorSettings } from './settings.js';
 
 /** In the order in which their adapters start. */
@@ -88,6 +88,7 @@ function planned({ settings, surroundings }: Plan, place: Place, own: Record<str
     TOKONE_KAFKA_TOPIC_PREFIX: settings.TOKONE_KAFKA_TOPIC_PREFIX,
     LOG_LEVEL: settings.LOG_LEVEL,
     ...variablesForNode(settings),
+    ...variablesForTraces(settings),
     ...own,
   };
   const publicPort = own['PORT'] === undefined ? {} : { publicPort: Number(own['PORT']) };

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { brokers, choice, databaseUrl, folder, integer, optional, optionalText, redisUrl, text } from '@tokone/http';
 import type { Settings } from '@tokone/http';
 import { UPSTREAM_SETTINGS } from '@tokone/quickstart';
-import { KAFKA_SETTINGS, LONGEST_DRAIN_SECONDS, REDIS_SETTINGS } from '@tokone/service';
+import { KAFKA_SETTINGS, LONGEST_DRAIN_SECONDS, REDIS_SETTINGS, TRACE_SETTINGS } from '@tokone/service';
 import { LOG_LEVELS } from '@tokone/telemetry';
 
 /** In the repository, as npm start has it. */
@@ -34,6 +34,7 @@ export const SETTINGS = {
   TOKONE_ADMISSION_TIMEOUT_MS: integer('A request whose balance Redis has not answered for within this time is refused with 503.', 50, { min: 5, max: 5_000 }),
   TOKONE_DEAD_LIMIT: integer('So many records within a minute may be unreadable; beyond it rating waits for a person. Raised, it goes on.', 20, { min: 0, max: 1_000_000 }),
   LOG_LEVEL: choice('Least level of the JSON log lines on standard error.', 'warn', LOG_LEVELS),
+  ...TRACE_SETTINGS,
   NODE_EXTRA_CA_CERTS: optionalText('File of certificates that are trusted beside those that Node brings, as by a proxy or a database of your own. It goes on to every service, as the next two do; all other variables do not.'),
   NODE_USE_SYSTEM_CA: optionalText('1: the certificates that this machine trusts are trusted, too.'),
   TZ: optionalText('Time zone of the processes.'),
@@ -46,4 +47,10 @@ const READ_BY_NODE = ['NODE_EXTRA_CA_CERTS', 'NODE_USE_SYSTEM_CA', 'TZ'] as cons
 
 export function variablesForNode(settings: SupervisorSettings): Record<string, string> {
   return Object.fromEntries(READ_BY_NODE.flatMap((name) => (settings[name] === undefined ? [] : [[name, settings[name]]])));
+}
+
+/** Every service records its part of a trace. */
+export function variablesForTraces(settings: SupervisorSettings): Record<string, string> {
+  const names = Object.keys(TRACE_SETTINGS) as (keyof typeof TRACE_SETTINGS)[];
+  return Object.fromEntries(names.flatMap((name) => (settings[name] === undefined ? [] : [[name, String(settings[name])]])));
 }

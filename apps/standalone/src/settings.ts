@@ -5,7 +5,7 @@ import type { PriceSeed } from '@tokone/billing';
 import { choice, folder, integer, text } from '@tokone/http';
 import type { Setting, Settings } from '@tokone/http';
 import { UPSTREAM_SETTINGS } from '@tokone/quickstart';
-import { LONGEST_DRAIN_SECONDS } from '@tokone/service';
+import { LONGEST_DRAIN_SECONDS, TRACE_SETTINGS } from '@tokone/service';
 import { LOG_LEVELS } from '@tokone/telemetry';
 
 /** In the repository, whose .gitignore names it. */
@@ -45,6 +45,7 @@ export const SETTINGS = {
   TOKONE_DRAIN_SECONDS: integer(`How long running answers may go on after SIGTERM or Ctrl-C; at most ${LONGEST_DRAIN_SECONDS}.`, 30, { min: 0, max: LONGEST_DRAIN_SECONDS }),
   TOKONE_SPOOL_STRICT: choice('yes: the end of an answer waits until its record is on disk, so that not even a power loss takes it.', 'no', ['no', 'yes']),
   LOG_LEVEL: choice('Least level of the JSON log lines on standard error.', 'warn', LOG_LEVELS),
+  ...TRACE_SETTINGS,
 };
 
 export type StandaloneSettings = Settings<typeof SETTINGS>;

@@ -23,7 +23,7 @@ import type { GatewayMetrics, Logger } from '@tokone/telemetry';
 import { layFoundation } from './foundation.js';
 import { startManagement, startPublicApi } from './http-servers.js';
 import { startReconciliation } from './reconciliation.js';
-import { OpenedParts, logAlarm, writePrivateFile } from '@tokone/service';
+import { OpenedParts, logAlarm, openTracing, writePrivateFile } from '@tokone/service';
 import { ensureQuickstart } from './quickstart.js';
 import type { StandaloneSettings } from './settings.js';
 import { explainStartFailure } from './start-failure.js';
@@ -82,21 +82,21 @@ async function start(settings: StandaloneSettings, { logger, parts, databaseLost
   const monotonicNow = () => performance.now();
   const ids = new Uuid7Source(now);
   const metrics = parts.add('metrics', new ServiceMetrics(METRIC_SERVICES), (opened) => opened.close());
-  const gatewayMetrics = new RegistryGatewayMetrics(metrics);
-  const billingMetrics = new RegistryBillingMetrics(metrics);
+  const tracing = parts.add('tracing', await openTracing('standalone', settings, { logger, metrics }), (opened) => opened.close());
+  const [gatewayMetrics, billingMetrics] = [new RegistryGatewayMetrics(metrics), new RegistryBillingMetrics(metrics)];
   const { secrets, database, simulator } = await layFoundation(settings, { logger, parts });
   void database.exited.then(() => databaseLost.abort(new StartupError(`PostgreSQL ended by itself: ${join(dataFolder, 'postgres.log')} says why. Start TokOne again.`)));
-  const billing = parts.add('billing', await openBilling({ databaseUrl: database.url, log: logger, metrics: billingMetrics, now, operatorPrices: settings.TOKONE_PRICES_FILE }), (opened) => opened.stop());
+  const billing = parts.add('billing', await openBilling({ databaseUrl: database.url, log: logger, metrics: billingMetrics, tracing, now, operatorPrices: settings.TOKONE_PRICES_FILE }), (opened) => opened.stop());
   const feature = await openAccounts({ databaseUrl: database.url, settings, secrets, parts, logger, metrics, ids });
   const targets = upstreamTargets(settings, simulator.url);
   const quickstart = await ensureQuickstart(feature, dataFolder, targets);
   const admission = new MemoryAdmission({ balances: feature.balances, now: monotonicNow });
-  const ledger = new LedgerService({ feature, admission, view: { unposted: () => admission.unposted(2_000) }, charges: billing.chargeLog });
+  const ledger = new LedgerService({ feature, admission, view: { unposted: () => admission.unposted(2_000) }, charges: billing.chargeLog, tracing });
   const spool = parts.add('spool', await openSpool(dataFolder, { settings, logger, metrics: gatewayMetrics, now }), (opened) => opened.close());
   await watchSpoolIdentity(spool, dataFolder, { logger, metrics: gatewayMetrics });
   const client = parts.add('upstream connections', new UndiciUpstreamClient({ connectionsPerOrigin: 16_384, connectTimeoutMs: 5_000 }), (opened) => opened.close());
   const silenceMs = settings.TOKONE_UPSTREAM_SILENCE_SECONDS * 1000;
-  const adapterOptions = { upstreams: feature.upstreams, client, now: monotonicNow, answerTimeoutMs: 600_000, streamTimeoutMs: silenceMs, idleTimeoutMs: silenceMs };
+  const adapterOptions = { tracing, upstreams: feature.upstreams, client, now: monotonicNow, answerTimeoutMs: 600_000, streamTimeoutMs: silenceMs, idleTimeoutMs: silenceMs };
   const ports: GatewayPorts = {
     accounts: feature.directory,
     balances: feature.balances,
@@ -111,7 +111,7 @@ async function start(settings: StandaloneSettings, { logger, parts, databaseLost
     monotonicNow,
   };
   const limits = { bodyBytes: settings.TOKONE_BODY_LIMIT_BYTES, referenceTokens: settings.TOKONE_REFERENCE_TOKENS, stallTimeoutMs: settings.TOKONE_STALL_SECONDS * 1000 };
-  const gateway = parts.add('gateway', new Gateway(ports, { pepper: secrets.pepper, limits, metrics: gatewayMetrics }), (opened) => opened.close());
+  const gateway = parts.add('gateway', new Gateway(ports, { pepper: secrets.pepper, limits, metrics: gatewayMetrics, tracing }), (opened) => opened.close());
   gateway.measure(() => admission.outstanding());
   showLag(metrics, 'bill_lag_records', () => Promise.resolve(new Map([['spool', spool.unacknowledged.records]])));
   gateway.adoptOrphans();

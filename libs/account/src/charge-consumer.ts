@@ -1,6 +1,8 @@
 import type { Admission } from '@tokone/admission';
 import type { RatedCharge } from '@tokone/events';
 import type { ChargeLog, Consumption } from '@tokone/messaging';
+import { BatchSpans } from '@tokone/telemetry';
+import type { Tracing } from '@tokone/telemetry';
 import type { RaiseAlarm } from './account-alarm.js';
 import { pushBalances } from './balance-push.js';
 import type { ChargePosting } from './posting.js';
@@ -18,7 +20,7 @@ export class ChargeConsumer {
     private readonly log: ChargeLog,
     private readonly posting: ChargePosting,
     private readonly admission: Pick<Admission, 'post'>,
-    private readonly raiseAlarm: RaiseAlarm,
+    private readonly told: { raiseAlarm: RaiseAlarm; tracing: Tracing },
   ) {}
 
   async start(): Promise<void> {
@@ -39,13 +41,15 @@ export class ChargeConsumer {
   }
 
   private async handle(charges: readonly RatedCharge[]): Promise<void> {
-    const { accounts } = await this.posting.post(charges);
+    const requests = (): Iterable<readonly [string, string | undefined]> => charges.map(({ id, traceparent }) => [id, traceparent] as const);
+    const spans = BatchSpans.start(this.told.tracing, requests, { name: 'post charge', kind: 'consumer', attributes: { messagingOperation: 'process', messagingDestination: 'charge.rated', batchMessages: charges.length } });
+    const { accounts } = await spans.around(() => this.posting.post(charges));
     const postings = accounts.map(({ accountId, seq, balanceNanoUsd, chargeIds }) => ({
       accountId,
       seq,
       balanceNanoUsd,
       requestIds: chargeIds,
     }));
-    await pushBalances(this.admission, postings, this.raiseAlarm);
+    await pushBalances(this.admission, postings, this.told.raiseAlarm);
   }
 }

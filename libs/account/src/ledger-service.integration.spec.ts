@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { AdmissionPosting } from '@tokone/admission';
 import type { RatedCharge } from '@tokone/events';
 import type { ChargeLog } from '@tokone/messaging';
+import { RecordedSpans } from '@tokone/telemetry/recorded-spans';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BalanceSweeper } from './balance-sweeper.js';
 import type { UnpostedAccount } from './balance-sweeper.js';
@@ -63,6 +64,19 @@ describe('the ledger service', () => {
     await deliver(batch);
     await deliver(batch);
     expect(pushed).toEqual([posting, posting]);
+  });
+
+  it('records the posting of charges whose requests are recorded', async () => {
+    const tracing = new RecordedSpans();
+    const traced = new LedgerService({ feature: ledger.feature, admission, view: { unposted: () => [] }, charges, tracing });
+    await traced.start();
+    const accountId = await ledger.fundedAccount(100n);
+    const traceparent = '00-019ab1c2000070008000000000000001-00000000000000aa-01';
+    const charge = { ...ledger.charge(accountId, 10n), traceparent };
+    await deliver([ledger.charge(accountId, 20n), charge]);
+    await traced.stop();
+    expect(tracing.spans).toEqual([expect.objectContaining({ name: 'post charge', kind: 'consumer', parent: traceparent, attributes: expect.objectContaining({ requestId: charge.id, batchMessages: 2 }), ends: 1 })]);
+    expect(pushed).toEqual([expect.objectContaining({ balanceNanoUsd: 70n })]);
   });
 
   it('lets the log repeat a batch that the database refused, and posts it then', async () => {

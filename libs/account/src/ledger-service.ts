@@ -1,5 +1,7 @@
 import type { Admission } from '@tokone/admission';
 import type { ChargeLog } from '@tokone/messaging';
+import { noTracing } from '@tokone/telemetry';
+import type { Tracing } from '@tokone/telemetry';
 import type { AccountFeature } from './account-feature.js';
 import { BalanceSweeper } from './balance-sweeper.js';
 import type { AdmissionView } from './balance-sweeper.js';
@@ -12,6 +14,8 @@ export interface LedgerServiceParts {
   admission: Pick<Admission, 'post'>;
   view: AdmissionView;
   charges: ChargeLog;
+  /** Default: nothing is recorded. */
+  tracing?: Tracing;
   sweepIntervalMs?: number;
 }
 
@@ -21,11 +25,11 @@ export class LedgerService {
   private readonly consumer: ChargeConsumer;
   readonly sweeper: BalanceSweeper;
 
-  constructor({ feature, admission, view, charges, sweepIntervalMs }: LedgerServiceParts) {
+  constructor({ feature, admission, view, charges, tracing = noTracing, sweepIntervalMs }: LedgerServiceParts) {
     const { pool, raiseAlarm } = feature.parts;
     this.sweeper = new BalanceSweeper({ pool, view, admission, raiseAlarm, metrics: feature.metrics, ...(sweepIntervalMs !== undefined && { intervalMs: sweepIntervalMs }) });
     this.topUps = new TopUps(pool, admission, this.sweeper.raiseAlarm);
-    this.consumer = new ChargeConsumer(charges, new ChargePosting(pool, raiseAlarm, feature.metrics), admission, this.sweeper.raiseAlarm);
+    this.consumer = new ChargeConsumer(charges, new ChargePosting(pool, raiseAlarm, feature.metrics), admission, { raiseAlarm: this.sweeper.raiseAlarm, tracing });
   }
 
   async start(): Promise<void> {

@@ -33,12 +33,12 @@ export function adapterService(provider: Provider): ServiceDefinition<typeof ADA
     about: `Sends requests of gateways to upstreams of the platform ${provider.platform}.`,
     settings: ADAPTER_SETTINGS,
     metrics: () => ['adapter'],
-    async start(settings, { logger, metrics, parts, now: wallClock }) {
+    async start(settings, { logger, metrics, tracing, parts, now: wallClock }) {
       const now = (): number => performance.now();
       const account = parts.add('account client', new InternalClient({ baseUrls: settings.TOKONE_ACCOUNT_URLS, secret: settings.TOKONE_INTERNAL_SECRET, now }), (client) => client.close());
       const client = parts.add('upstream connections', new UndiciUpstreamClient({ connectionsPerOrigin: CONNECTIONS_PER_ORIGIN, connectTimeoutMs: CONNECT_TIMEOUT_MS }), (opened) => opened.close());
       const silenceMs = settings.TOKONE_UPSTREAM_SILENCE_SECONDS * 1000;
-      const adapter = new ProviderAdapter({ provider, client, now, metrics: new RegistryUpstreamMetrics(metrics, provider.platform), upstreams: new HttpUpstreamDirectory(account), answerTimeoutMs: ANSWER_TIMEOUT_MS, streamTimeoutMs: silenceMs, idleTimeoutMs: silenceMs });
+      const adapter = new ProviderAdapter({ provider, client, now, tracing, metrics: new RegistryUpstreamMetrics(metrics, provider.platform), upstreams: new HttpUpstreamDirectory(account), answerTimeoutMs: ANSWER_TIMEOUT_MS, streamTimeoutMs: silenceMs, idleTimeoutMs: silenceMs });
       const connection = new KafkaConnection({ brokers: settings.KAFKA_BROKERS, clientId: `tokone-${provider.platform}-adapter`, topicPrefix: settings.TOKONE_KAFKA_TOPIC_PREFIX, logger, now: wallClock });
       const feed = new KafkaChangeFeed({ connection, instanceId: randomUUID(), random: Math.random, onTrouble: ({ cause, ...trouble }) => logger.warn({ ...trouble, cause: String(cause) }, 'account.changed cannot be followed; upstreams are asked for again every 5 s') });
       const following = await feed.follow({ changed: ({ groupId }) => adapter.invalidate(groupId), missedSome: () => adapter.invalidate() });

@@ -3,6 +3,8 @@ import type { AnswerFraming, BodyFacts, Dialect, ErrorCode } from '@tokone/proto
 /** What the gateway says about a request; plain data, so that it can cross a service boundary. */
 export interface DispatchHead {
   requestId: string;
+  /** Parent of the spans of its attempts, while the request is recorded. W3C trace context. */
+  traceparent?: string | undefined;
   groupId: string;
   /** What the client spoke; the body is in it. */
   dialect: Dialect;

@@ -22,7 +22,7 @@ const written = (head: object, body = BODY): Buffer => Buffer.concat([writeDispa
 
 describe('a dispatch', () => {
   it('is read as it was written, its body to the byte', () => {
-    for (const head of [HEAD, { ...HEAD, outputLimit: 7 }]) {
+    for (const head of [HEAD, { ...HEAD, outputLimit: 7, traceparent: '00-01940000000070008000000000000001-8000000000000001-01' }]) {
       const read = readDispatch(written(head));
       expect(read.head).toEqual(onWire(head));
       expect(read.body?.equals(BODY)).toBe(true);

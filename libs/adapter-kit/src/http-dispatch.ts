@@ -106,7 +106,7 @@ export class HttpDispatch implements RunningDispatch, UpstreamHandler {
     const body = this.body ?? Buffer.alloc(0);
     const bodyBytes = prefix.length + body.length;
     const headers = ['authorization', `Bearer ${secret}`, 'content-type', 'application/octet-stream', 'content-length', String(bodyBytes)];
-    headers.push('traceparent', traceparentOf(head.requestId), WIRE_HEADER.deadlineMs, String(headTimeoutMs));
+    headers.push('traceparent', head.traceparent ?? traceparentOf(head.requestId), WIRE_HEADER.deadlineMs, String(headTimeoutMs));
     const exchange = client.send({ origin, path: DISPATCH_PATH, headers, body: [prefix, body], bodyBytes, headTimeoutMs, idleTimeoutMs, interimHeadsCount: true }, this.guard());
     // It may have failed within the call, and the next one may be on its way already.
     if (attemptId !== this.attemptId || this.ended) return;

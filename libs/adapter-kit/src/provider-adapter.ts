@@ -1,6 +1,6 @@
 import type { Upstream, UpstreamDirectory } from '@tokone/account-client';
 import type { UpstreamClient } from '@tokone/http';
-import type { UpstreamMetrics } from '@tokone/telemetry';
+import type { Tracing, UpstreamMetrics } from '@tokone/telemetry';
 import type { Adapter, AnswerHandler, DispatchHead, RunningDispatch } from './adapter.js';
 import type { Provider } from './provider.js';
 import { ProviderDispatch } from './provider-dispatch.js';
@@ -18,6 +18,8 @@ export interface ProviderAdapterOptions {
   idleTimeoutMs: number;
   /** Default: nobody hears of it. */
   metrics?: UpstreamMetrics;
+  /** Default: nothing is recorded. */
+  tracing?: Tracing;
 }
 
 /** Upstreams of a group are asked for again after this long. */

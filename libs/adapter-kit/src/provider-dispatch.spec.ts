@@ -109,6 +109,18 @@ describe('an answer that cannot be metered', () => {
     }
   });
 
+  it('is told to the log without a word of what the provider wrote, which may be the credential that it was sent', async () => {
+    const causes: string[] = [];
+    for (const encoding of ['gzip', 'Bearer credential-of-a']) {
+      const { upstream } = await bench.servers.add(encoding, (response) => response.writeHead(200, { 'content-encoding': encoding }).end('x'));
+      bench.recorder = new AnswerRecorder();
+      bench.send([upstream]);
+      await bench.ended();
+      causes.push(String(bench.recorder.failure?.cause));
+    }
+    expect(causes).toEqual(['Error: upstream answered with status 200, content-encoding gzip', 'Error: upstream answered with status 200, content-encoding of another name']);
+  });
+
   it('may say that it is plain', async () => {
     const { upstream } = await bench.servers.add('a', (response) => response.writeHead(200, { 'content-encoding': 'identity' }).end('ok'));
     bench.send([upstream]);

@@ -1,7 +1,7 @@
 import type { Upstream } from '@tokone/account-client';
 import type { UpstreamExchange, UpstreamFailure, UpstreamHandler, UpstreamRequest } from '@tokone/http';
 import { editBody } from '@tokone/protocol';
-import { noUpstreamMetrics } from '@tokone/telemetry';
+import { noTracing, noUpstreamMetrics } from '@tokone/telemetry';
 import type { UpstreamOutcome } from '@tokone/telemetry';
 import type { AnswerHandler, DispatchHead, RunningDispatch } from './adapter.js';
 import { AttemptMeasure } from './attempt-measure.js';
@@ -46,7 +46,8 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     private readonly options: ProviderDispatchOptions,
     private body: Buffer | undefined,
   ) {
-    this.measure = new AttemptMeasure(options.metrics ?? noUpstreamMetrics, options.head.model, options.now);
+    const { metrics = noUpstreamMetrics, tracing = noTracing, head, now } = options;
+    this.measure = new AttemptMeasure({ metrics, tracing, head, now });
   }
 
   begin(upstreams: readonly Upstream[]): void {
@@ -131,7 +132,7 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     this.leaveAttempt();
     const upstream = this.upstreams[this.attempt++];
     if (!upstream) return;
-    this.measure.begin();
+    this.measure.begin(upstream);
     let request: UpstreamRequest;
     try {
       request = this.requestTo(upstream, this.body ?? EMPTY);
@@ -226,7 +227,7 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     if ((encoding !== undefined && encoding !== 'identity') || (status >= 300 && status < 400)) {
       this.measure.end('broken');
       this.leaveAttempt();
-      return this.fail('upstream_failed', new Error(`upstream answered with status ${status}, content-encoding ${encoding}`));
+      return this.fail('upstream_failed', unmeterable(status, encoding));
     }
     handler.onHead({
       status,
@@ -248,6 +249,14 @@ export class ProviderDispatch implements RunningDispatch, UpstreamHandler {
     this.end();
     this.options.handler.onFailure({ code, sent: this.sent, upstreamId: this.current?.upstreamId, cause });
   }
+}
+
+/** The encodings that the log names; what else a provider writes there may be anything, the credential that it was sent included. */
+const ENCODINGS = ['gzip', 'br', 'deflate', 'zstd', 'identity'];
+
+function unmeterable(status: number, encoding: string | undefined): Error {
+  if (encoding === undefined) return new Error(`upstream answered with status ${status}`);
+  return new Error(`upstream answered with status ${status}, content-encoding ${ENCODINGS.includes(encoding) ? encoding : 'of another name'}`);
 }
 
 const baseUrls = new Map<string, { origin: string; prefix: string }>();

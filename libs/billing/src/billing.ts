@@ -3,8 +3,8 @@ import { openPool } from '@tokone/persistence';
 import type { Pool } from '@tokone/persistence';
 import { databaseCheck } from '@tokone/service';
 import type { HealthCheck } from '@tokone/service';
-import { noBillingMetrics } from '@tokone/telemetry';
-import type { BillingMetrics } from '@tokone/telemetry';
+import { noBillingMetrics, noTracing } from '@tokone/telemetry';
+import type { BillingMetrics, Tracing } from '@tokone/telemetry';
 import { readBacklog } from './billing-backlog.js';
 import type { BillingLog } from './billing-log.js';
 import { BILLING_SCHEMA, checkBillingTables, migrateBilling } from './billing-schema.js';
@@ -31,6 +31,8 @@ export interface BillingOptions {
   log: BillingLog;
   /** Default: nobody counts. */
   metrics?: BillingMetrics;
+  /** Default: nothing is recorded. */
+  tracing?: Tracing;
   /** Milliseconds since 1970. */
   now(): number;
   /**
@@ -86,7 +88,7 @@ export class Billing {
     private readonly ratingPool: Pool,
     private readonly reportPool: Pool,
   ) {
-    const { log, deadLimits, metrics = noBillingMetrics } = options;
+    const { log, deadLimits, metrics = noBillingMetrics, tracing = noTracing } = options;
     const [pool, outbox] = [ratingPool, this.outboxSignal];
     const now = (): number => options.now();
     this.priceBook = new LocalPriceBook(pool, log);
@@ -95,7 +97,7 @@ export class Billing {
     this.ratedAudit = new LocalRatedAudit(reportPool);
     this.outbox = new ChargeOutbox({ pool, signal: outbox, log });
     this.chargeLog = new OutboxChargeLog({ pool, signal: outbox, log });
-    this.usageConsumer = new UsageConsumer({ pool, prices: this.priceBook, outbox, log, now, metrics, deadLimit: new DeadLimit(now, deadLimits) });
+    this.usageConsumer = new UsageConsumer({ pool, prices: this.priceBook, outbox, log, now, metrics, tracing, deadLimit: new DeadLimit(now, deadLimits) });
     this.parkedRating = new ParkedRating({ pool, prices: this.priceBook, outbox, log, metrics });
     metrics.watch({ lag: () => this.usageConsumer.lagSeconds, backlog: () => readBacklog(reportPool) });
   }

@@ -11,7 +11,7 @@ export interface ChargeRow {
 
 interface StoredRow {
   id: bigint;
-  charges: { id: string; accountId: string; ratedNanoUsd: string; chargeNanoUsd: string }[];
+  charges: { id: string; accountId: string; ratedNanoUsd: string; chargeNanoUsd: string; traceparent?: string }[];
 }
 
 const POLL_MS = 25;
@@ -56,6 +56,6 @@ async function takeRows(client: PoolClient, { except, limit }: { except: readonl
   return rows.sort((a, b) => (a.id < b.id ? -1 : 1)).map(({ id, charges }) => ({ id, charges: charges.map(readCharge) }));
 }
 
-function readCharge({ id, accountId, ratedNanoUsd, chargeNanoUsd }: StoredRow['charges'][number]): RatedCharge {
-  return { id, accountId, ratedNanoUsd: BigInt(ratedNanoUsd), chargeNanoUsd: BigInt(chargeNanoUsd) };
+function readCharge({ id, accountId, ratedNanoUsd, chargeNanoUsd, traceparent }: StoredRow['charges'][number]): RatedCharge {
+  return { id, accountId, ratedNanoUsd: BigInt(ratedNanoUsd), chargeNanoUsd: BigInt(chargeNanoUsd), ...(traceparent !== undefined && { traceparent }) };
 }

@@ -34,6 +34,6 @@ export function reportClockFaults({ log, metrics }: { log: BillingLog; metrics: 
   const [first] = faulty;
   if (!first) return;
   const ids = faulty.slice(0, MAX_IDS).map(({ event }) => event.id);
-  log.error({ id: first.event.id, ...first.clockFault, count: faulty.length, ids }, 'a request ended in the future or long ago: it is charged, and marked odd; look at the clocks of gateway and billing');
+  log.error({ requestId: first.event.id, ...first.clockFault, count: faulty.length, ids }, 'a request ended in the future or long ago: it is charged, and marked odd; look at the clocks of gateway and billing');
   metrics.alarm('clock_fault');
 }

@@ -81,6 +81,14 @@ describe('an event that is parked for want of a price', () => {
     expect([await parkedIds(), signal.given, await rollupFaults(database.pool)]).toEqual([[], given + 1, []]);
   });
 
+  it('carries on the trace of its request', async () => {
+    const event = unpriced({ traceparent: '00-019ab1c2000070008000000000000001-8000000000000001-01' });
+    await consumer.handle(batchOf([event, unpriced()]));
+    await statePrices();
+    expect(await rating.rateAll()).toBe(2);
+    expect((await published()).map(({ id, ...charge }) => [id === event.id, 'traceparent' in charge && charge.traceparent])).toEqual(expect.arrayContaining([[true, event.traceparent], [false, false]]));
+  });
+
   it('is charged at the price that it names, when that one comes to exist', async () => {
     await consumer.handle(batchOf([unpriced({ priceId: '2/test-model' })]));
     await statePrices();
@@ -122,7 +130,7 @@ describe('an event that is parked for want of a price', () => {
     await statePrices();
     expect(await rating.rateAll()).toBe(1);
     expect(await select('SELECT odd, ended_at AS parked_at FROM billing.usage')).toEqual([{ odd: true, ...parked[0] }]);
-    expect(log.lines.filter(({ level }) => level === 'error').at(-1)).toMatchObject({ fields: { id: event.id, endedAtMs: event.endedAtMs, count: 1 } });
+    expect(log.lines.filter(({ level }) => level === 'error').at(-1)).toMatchObject({ fields: { requestId: event.id, endedAtMs: event.endedAtMs, count: 1 } });
   });
 
   it('stays parked when it names no version of the price book', async () => {

@@ -12,6 +12,7 @@ import { judgeTimes, reportClockFaults } from './event-times.js';
 import type { OutboxSignal } from './outbox-signal.js';
 import type { LocalPriceBook } from './price-book.js';
 import { REASONS_OF_PRICE, rateEvent } from './rate-event.js';
+import { tracesOf } from './rating-spans.js';
 import type { UsageRow } from './usage-row.js';
 import { writeConflicts, writeRerated } from './usage-writer.js';
 
@@ -135,7 +136,7 @@ export class ParkedRating {
     } catch (error) {
       if (!blamesRecord(error)) throw error;
       if (rows.length === 1) {
-        this.parts.log.error({ id: only.event.id, reason: error.message }, 'a parked event has a price now, but cannot be stored');
+        this.parts.log.error({ requestId: only.event.id, reason: error.message }, 'a parked event has a price now, but cannot be stored');
         this.metrics.alarm('parked_refused');
         return 0;
       }
@@ -150,7 +151,7 @@ export class ParkedRating {
     let left: PricedRow[] = [];
     const result = await inTransaction(pool, async (client) => {
       left = await lockParked(client, rows);
-      const written = await writeRerated(client, left);
+      const written = await writeRerated(client, left, tracesOf(left));
       // Not new: delivered again and rated since, or the same id with another content.
       if (written.inserted < left.length) for (const row of left) written.conflicts.push(...(await writeConflicts(client, row.partition, [row])));
       await client.query(`DELETE FROM billing.parked p USING ${GIVEN_PLACES}`, placesOf(left));
@@ -159,7 +160,7 @@ export class ParkedRating {
     if (result.published) outbox.notify();
     if (result.inserted > 0) reportClockFaults({ log, metrics: this.metrics }, left);
     for (const { row, ratedContentHash } of result.conflicts) {
-      log.error({ id: row.event.id, ratedContentHash }, 'a parked event has the id of a rated one and another content');
+      log.error({ requestId: row.event.id, ratedContentHash }, 'a parked event has the id of a rated one and another content');
       this.metrics.alarm('usage_conflict');
     }
     this.metrics.events('posted', result.inserted);
@@ -170,7 +171,7 @@ export class ParkedRating {
     try {
       return readUsageRecorded(raw.toString());
     } catch (error) {
-      this.parts.log.error({ id, reason: String(error) }, 'a parked event can no longer be read');
+      this.parts.log.error({ requestId: id, reason: String(error) }, 'a parked event can no longer be read');
       this.metrics.alarm('parked_unreadable');
       return undefined;
     }

@@ -37,6 +37,8 @@ export interface UsageBatch {
   /** By rising id as well. */
   parked: ParkedRecord[];
   dead: DeadRecord[];
+  /** Trace contexts of the requests that are recorded, by id in lower case; undefined when none is. */
+  traces?: Readonly<Record<string, string>> | undefined;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { UsageRecorded } from '@tokone/events';
 import type { Pool } from '@tokone/persistence';
+import { traceparentOf } from '@tokone/protocol';
+import type { Tracing } from '@tokone/telemetry';
+import { RecordedSpans } from '@tokone/telemetry/recorded-spans';
 import { startBillingDatabase, until } from './fixtures/billing-database.js';
 import type { BillingDatabase } from './fixtures/billing-database.js';
 import { ACCOUNT_ID, NOW_MS, RecordedLog, TEST_SEED, batchOf, ids, refusedEvent, usageEvent } from './fixtures/usage-events.js';
@@ -26,8 +29,8 @@ beforeEach(async () => {
   consumer = consumerOn(database.pool);
 });
 
-function consumerOn(pool: Pool): UsageConsumer {
-  return new UsageConsumer({ pool, prices: new LocalPriceBook(pool, log), outbox: new OutboxSignal(), log, now: () => NOW_MS });
+function consumerOn(pool: Pool, tracing?: Tracing): UsageConsumer {
+  return new UsageConsumer({ pool, prices: new LocalPriceBook(pool, log), outbox: new OutboxSignal(), log, now: () => NOW_MS, ...(tracing && { tracing }) });
 }
 
 async function countOf(table: string): Promise<number> {
@@ -44,6 +47,26 @@ async function published(): Promise<{ id: string; chargeNanoUsd: string; ratedNa
 function requests(count: number): UsageRecorded[] {
   return Array.from({ length: count }, () => usageEvent());
 }
+
+describe('the trace of a request', () => {
+  const recorded = (event: UsageRecorded): UsageRecorded => ({ ...event, traceparent: traceparentOf(event.id).replace(/00$/, '01') });
+
+  it('goes on in its charge, below the span that rated it; charges of others say nothing of traces', async () => {
+    const tracing = new RecordedSpans();
+    const [event, other] = [recorded(usageEvent()), usageEvent()];
+    await consumerOn(database.pool, tracing).handle(batchOf([event, other]));
+    const [span] = tracing.spans;
+    expect(tracing.spans).toEqual([expect.objectContaining({ name: 'rate usage', kind: 'consumer', parent: event.traceparent, failure: undefined, ends: 1 })]);
+    const charge = { accountId: ACCOUNT_ID, ratedNanoUsd: '1000000', chargeNanoUsd: '1000000' };
+    expect((await published()).sort((a, b) => (a.id < b.id ? -1 : 1))).toEqual([{ id: event.id, ...charge, traceparent: span?.traceparent }, { id: other.id, ...charge }]);
+  });
+
+  it('goes on in its charge where billing itself records nothing', async () => {
+    const event = recorded(usageEvent());
+    await consumer.handle(batchOf([event]));
+    expect(await published()).toEqual([expect.objectContaining({ id: event.id, traceparent: event.traceparent })]);
+  });
+});
 
 describe('exactly once', () => {
   it('charges an id once that comes twice in one batch', async () => {
@@ -215,7 +238,7 @@ describe('what cannot be charged', () => {
     const { rows } = await database.pool.query('SELECT odd, ended_at, charge_nano_usd FROM billing.usage WHERE id = $1', [event.id]);
     expect(rows).toEqual([{ odd: true, ended_at: new Date(storedAtMs), charge_nano_usd: 1_000_000n }]);
     expect([await countOf('usage'), await countOf('parked'), await countOf('conflict')]).toEqual([2, 0, 0]);
-    expect(log.lines.filter(({ level }) => level === 'error')).toMatchObject([{ fields: { id: event.id, endedAtMs, seenAtMs: NOW_MS, count: 1 } }]);
+    expect(log.lines.filter(({ level }) => level === 'error')).toMatchObject([{ fields: { requestId: event.id, endedAtMs, seenAtMs: NOW_MS, count: 1 } }]);
   });
 
   it('keeps an empty record, and one that is no text, with their bytes, and moves on', async () => {

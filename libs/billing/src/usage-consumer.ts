@@ -1,8 +1,8 @@
 import type { Consumption, EventLog, LogBatch, LogConsumer } from '@tokone/messaging';
 import { inTransaction } from '@tokone/persistence';
 import type { Pool, PoolClient } from '@tokone/persistence';
-import { noBillingMetrics } from '@tokone/telemetry';
-import type { BillingMetrics } from '@tokone/telemetry';
+import { noBillingMetrics, noTracing } from '@tokone/telemetry';
+import type { BatchSpans, BillingMetrics, Tracing } from '@tokone/telemetry';
 import type { BillingLog } from './billing-log.js';
 import { DeadLimit, TooManyDeadError } from './dead-limit.js';
 import { blamesRecord } from './database-refusal.js';
@@ -10,6 +10,7 @@ import { reportClockFaults } from './event-times.js';
 import type { OutboxSignal } from './outbox-signal.js';
 import type { LocalPriceBook } from './price-book.js';
 import { BatchesInHand, measureBatch } from './batch-measure.js';
+import { tracesOf, traceRating } from './rating-spans.js';
 import { priceIdsOf, sortBatch } from './usage-batch.js';
 import type { DeadRecord, UsageBatch } from './usage-batch.js';
 import type { UsageRow } from './usage-row.js';
@@ -26,6 +27,8 @@ export interface UsageConsumerParts {
   deadLimit?: DeadLimit;
   /** Default: nobody counts. */
   metrics?: BillingMetrics;
+  /** Default: nothing is recorded. */
+  tracing?: Tracing;
 }
 
 /**
@@ -72,16 +75,18 @@ export class UsageConsumer implements LogConsumer {
     const startedAtMs = performance.now();
     this.inHand.take(batch);
     try {
-      await this.store(batch);
+      const spans = traceRating(this.parts.tracing ?? noTracing, batch);
+      await spans.around(() => this.store(batch, spans));
       this.inHand.done(batch);
     } finally {
       this.metrics.batch(performance.now() - startedAtMs);
     }
   }
 
-  private async store(batch: LogBatch): Promise<void> {
+  private async store(batch: LogBatch, spans: BatchSpans): Promise<void> {
     const { prices, outbox, now } = this.parts;
     const sorted = sortBatch(batch, await prices.snapshots(priceIdsOf(batch)), now());
+    sorted.traces = tracesOf(sorted.rows, spans);
     const result = await this.commit(sorted, this.deadLimit.allowance(batch.records.length));
     this.deadLimit.note(result.died);
     if (result.published) outbox.notify();
@@ -126,11 +131,11 @@ export class UsageConsumer implements LogConsumer {
     // A log that is read again from far back holds old events, all of them rated in their time.
     if (result.inserted > 0) reportClockFaults({ log, metrics }, batch.rows);
     for (const { row, ratedContentHash } of result.conflicts) {
-      log.error({ id: row.event.id, partition, offset: `${row.offset}`, ratedContentHash }, 'an id that is rated came again with another content');
+      log.error({ requestId: row.event.id, partition, offset: `${row.offset}`, ratedContentHash }, 'an id that is rated came again with another content');
       metrics.alarm('usage_conflict');
     }
     for (const { id, parked, offset } of batch.parked) {
-      log.error({ id, partition, offset: `${offset}`, ...parked }, 'an event is parked: it cannot be charged as it stands');
+      log.error({ requestId: id, partition, offset: `${offset}`, ...parked }, 'an event is parked: it cannot be charged as it stands');
       metrics.alarm('usage_parked');
     }
     for (const { reason, offset } of batch.dead) {
@@ -222,7 +227,7 @@ async function trySavepoint(client: PoolClient, work: () => Promise<void>): Prom
 
 function disagreementFields({ event, amounts }: UsageRow): Record<string, string> {
   return {
-    id: event.id,
+    requestId: event.id,
     ratedNanoUsd: `${amounts.ratedNanoUsd}`,
     chargeNanoUsd: `${amounts.chargeNanoUsd}`,
     holdNanoUsd: `${event.holdNanoUsd}`,

@@ -32,16 +32,19 @@ const NEW_ROWS = `
   ), rolled AS (${ROLL_UP}
   )`;
 
-const publish = (condition: string): string => `
+const CHARGE = `json_build_object('id', id, 'accountId', account_id,
+      'ratedNanoUsd', rated_nano_usd::text, 'chargeNanoUsd', charge_nano_usd::text)`;
+
+/** `traces`: the parameter with the trace contexts of recorded requests, by id. Without it the statement is as cheap as it was. */
+const publish = (condition: string, traces?: string): string => `
     INSERT INTO billing.outbox (charges)
-    SELECT json_agg(json_build_object('id', id, 'accountId', account_id,
-      'ratedNanoUsd', rated_nano_usd::text, 'chargeNanoUsd', charge_nano_usd::text))
+    SELECT json_agg(${traces === undefined ? CHARGE : `jsonb_strip_nulls(${CHARGE}::jsonb || jsonb_build_object('traceparent', ${traces}::jsonb ->> id::text))`})
     FROM inserted WHERE ${condition} HAVING count(*) > 0
     RETURNING 1`;
 
 const COUNTS = `SELECT (SELECT count(*) FROM inserted)::int AS inserted, EXISTS (SELECT 1 FROM published) AS published`;
 
-const [PARTITION, NEXT, FIRST, HANDLED, OFFSETS] = [1, 2, 3, 4, 5].map((place) => `$${USAGE_COLUMN_COUNT + place}`);
+const [PARTITION, NEXT, FIRST, HANDLED, OFFSETS, TRACES] = [1, 2, 3, 4, 5, 6].map((place) => `$${USAGE_COLUMN_COUNT + place}`);
 
 /**
  * The cursor is where this batch ended, even if that is behind where it stood: records that come again change nothing,
@@ -50,8 +53,8 @@ const [PARTITION, NEXT, FIRST, HANDLED, OFFSETS] = [1, 2, 3, 4, 5].map((place) =
  * What was handled is counted beside it, each offset once: of a batch that was counted in part, or comes again, only
  * what lies behind `counted_to`. Reconciliation compares `records` with the offsets between.
  */
-const WRITE_ROWS = `
-  WITH ${NEW_ROWS}, published AS (${publish('rated_nano_usd > 0')}
+const writeStatement = (traces?: string): string => `
+  WITH ${NEW_ROWS}, published AS (${publish('rated_nano_usd > 0', traces)}
   ), moved AS (
     INSERT INTO billing.log_cursor AS c (log_partition, next_offset, counted_from, counted_to, records, rated)
     SELECT ${PARTITION}::text, ${NEXT}::bigint, ${FIRST}::bigint, ${NEXT}::bigint, ${HANDLED}::bigint, count(*) FROM inserted
@@ -65,23 +68,28 @@ const WRITE_ROWS = `
   )
   ${COUNTS}`;
 
+const WRITE_ROWS = { name: 'billing.write-rows', text: writeStatement() };
+const WRITE_RECORDED_ROWS = { name: 'billing.write-recorded-rows', text: writeStatement(TRACES) };
+
 /** A parked request was settled at its hold, which only a posting takes away: a charge of 0 is published as well. */
-const WRITE_RERATED = `WITH ${NEW_ROWS}, published AS (${publish('admitted')}) ${COUNTS}`;
+const rerateStatement = (traces?: string): string => `WITH ${NEW_ROWS}, published AS (${publish('admitted', traces)}) ${COUNTS}`;
+
+const WRITE_RERATED = { name: 'billing.write-rerated', text: rerateStatement() };
+const WRITE_RECORDED_RERATED = { name: 'billing.write-recorded-rerated', text: rerateStatement(`$${USAGE_COLUMN_COUNT + 1}`) };
 
 /** Writes rated rows, their sums, their outbox row, and the cursor, in one statement. */
 export async function writeRows(client: PoolClient, batch: UsageBatch, rows: readonly UsageRow[]): Promise<WriteResult> {
-  const { rows: results } = await client.query<{ inserted: number; published: boolean }>({
-    name: 'billing.write-rows',
-    text: WRITE_ROWS,
-    values: [...usageArrays(rows), batch.partition, batch.nextOffset.toString(), batch.firstOffset.toString(), handledRecords(batch), plainArray(batch.offsets)],
-  });
+  const values = [...usageArrays(rows), batch.partition, batch.nextOffset.toString(), batch.firstOffset.toString(), handledRecords(batch), plainArray(batch.offsets)];
+  const statement = batch.traces === undefined ? { ...WRITE_ROWS, values } : { ...WRITE_RECORDED_ROWS, values: [...values, JSON.stringify(batch.traces)] };
+  const { rows: results } = await client.query<{ inserted: number; published: boolean }>(statement);
   const { inserted, published } = results[0] ?? { inserted: 0, published: false };
   return { inserted, published, conflicts: [] };
 }
 
 /** Writes rows of events that were parked, their sums, and their outbox row, in one statement. */
-export async function writeRerated(client: PoolClient, rows: readonly UsageRow[]): Promise<WriteResult> {
-  const query = { name: 'billing.write-rerated', text: WRITE_RERATED, values: usageArrays(rows) };
+export async function writeRerated(client: PoolClient, rows: readonly UsageRow[], traces?: Readonly<Record<string, string>>): Promise<WriteResult> {
+  const values = usageArrays(rows);
+  const query = traces === undefined ? { ...WRITE_RERATED, values } : { ...WRITE_RECORDED_RERATED, values: [...values, JSON.stringify(traces)] };
   const { rows: results } = await client.query<{ inserted: number; published: boolean }>(query);
   return { ...(results[0] ?? { inserted: 0, published: false }), conflicts: [] };
 }

@@ -25,6 +25,14 @@ describe('charge.rated', () => {
     expect(readCharges(stored)).toEqual([charge, { ...charge, id: '019ab1c2-0000-7000-8000-000000000005', ratedNanoUsd: 125n, chargeNanoUsd: 125n }]);
   });
 
+  it('carries the trace of a charge whose request is recorded, and not a byte of it for the others', () => {
+    const recorded = { ...charge, traceparent: '00-019ab1c2000070008000000000000001-00000000000000aa-01' };
+    const text = writeChargeRated(batchOf([charge, recorded]));
+    expect(readCharges(text)).toEqual([charge, recorded]);
+    expect(text.split('"traceparent"')).toHaveLength(3);
+    expect(() => readCharges(writeChargeRated(batchOf([{ ...charge, traceparent: 'x' }])))).toThrow();
+  });
+
   it('holds up to 5,000 charges', () => {
     const charges = Array.from({ length: 5_000 }, () => charge);
     expect(readCharges(writeChargeRated(batchOf(charges)))).toEqual(charges);

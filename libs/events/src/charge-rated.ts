@@ -9,6 +9,8 @@ const charges = z
       accountId: z.uuid(),
       ratedNanoUsd: nanoUsd,
       chargeNanoUsd: nanoUsd,
+      /** Of the span that rated the request; absent unless the request is recorded. */
+      traceparent: z.string().regex(TRACEPARENT).optional(),
     }),
   )
   .min(1)
@@ -25,7 +27,7 @@ export const chargeRatedSchema = z.object({
   id: z.uuid(),
   /** Milliseconds since 1970. */
   at: z.number().int().min(0),
-  /** Of the publication: a batch holds requests of many traces. */
+  /** Of the publication: a batch holds requests of many traces, each with its own where it is recorded. */
   traceparent: z.string().regex(TRACEPARENT).nullable(),
   charges,
 });
@@ -41,7 +43,7 @@ export type RatedCharge = ChargeRated['charges'][number];
 export function writeChargeRated(event: ChargeRated): string {
   // Money is written by hand: a replacer would be called for each value of each charge.
   const { schema, id, at, traceparent, charges: rated } = event;
-  const written = rated.map(({ id: chargeId, accountId, ratedNanoUsd, chargeNanoUsd }) => ({ id: chargeId, accountId, ratedNanoUsd: ratedNanoUsd.toString(), chargeNanoUsd: chargeNanoUsd.toString() }));
+  const written = rated.map(({ id: chargeId, accountId, ratedNanoUsd, chargeNanoUsd, traceparent: recorded }) => ({ id: chargeId, accountId, ratedNanoUsd: ratedNanoUsd.toString(), chargeNanoUsd: chargeNanoUsd.toString(), traceparent: recorded }));
   return JSON.stringify({ schema, id, at, traceparent, charges: written });
 }
 

@@ -46,7 +46,7 @@ export const TOPICS = {
     headers: HEADERS,
     producer: 'billing, from its outbox, at least once, in any order',
     consumers: 'account (group `account`)',
-    about: 'A batch of rated requests, all of accounts of one partition, to be posted once each.',
+    about: 'A batch of rated requests, all of accounts of one partition, to be posted once each. A charge names the trace of its request while that is recorded.',
   },
   'account.changed': {
     partitions: PARTITIONS,

@@ -6,6 +6,7 @@ import { measureExchange } from './exchange-measure.js';
 import type { Exchange } from './exchange.js';
 import { measureUsage } from './measured-usage.js';
 import type { MeasuredUsage } from './measured-usage.js';
+import { describeUsage } from './request-span.js';
 
 /** Settles an exchange, writes its CLOSE record, and lets the client see the end once the record is in the spool. Never rejects. */
 export async function closeExchange(exchange: Exchange): Promise<void> {
@@ -37,6 +38,7 @@ async function settleAndClose(exchange: Exchange): Promise<void> {
   });
   const grantNanoUsd = await settle(exchange, costOf(exchange, usage));
   measureExchange(exchange, usage, grantNanoUsd);
+  describeUsage(exchange, usage, grantNanoUsd);
   spool.append(SPOOL_RECORD.close, request.requestId, writeUsageRecorded(closeEvent(exchange, usage, grantNanoUsd)));
   spool.written({ spooled: (error) => closed(exchange, error) });
   if (usage.odd) logger.warn({ requestId: request.requestId, model: request.plan.model }, 'reported usage does not add up');
@@ -92,7 +94,7 @@ function closeEvent(exchange: Exchange, usage: MeasuredUsage, grantNanoUsd: bigi
   return {
     schema: 2,
     id: request.requestId,
-    traceparent: traceparentOf(request.requestId),
+    traceparent: request.span?.traceparent ?? traceparentOf(request.requestId),
     accountId: key.accountId,
     keyId: key.keyId,
     groupId: key.groupId,

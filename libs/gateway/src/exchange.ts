@@ -4,14 +4,16 @@ import type { UsageOutcome } from '@tokone/events';
 import { SPOOL_RECORD } from '@tokone/events';
 import { GatewayError, scanAnswer } from '@tokone/protocol';
 import type { AnswerFraming, AnswerScanner, BodyFacts, Dialect } from '@tokone/protocol';
-import type { GatewayMetrics } from '@tokone/telemetry';
+import type { GatewayMetrics, Span, Tracing } from '@tokone/telemetry';
 import type { ClientAnswer } from './client-answer.js';
 import { closeExchange, notRecorded } from './exchange-close.js';
 import type { GatewayLimits, GatewayPorts } from './gateway-context.js';
 import { HoldKeeper } from './hold-keeper.js';
 import { HoldWatch } from './hold-watch.js';
 import { outputTokens, tokensReadSoFar } from './measured-usage.js';
+import { dispatchHead } from './dispatch-head.js';
 import type { RequestPlan } from './request-plan.js';
+import { endExchangeSpan } from './request-span.js';
 import type { RunningExchanges } from './running-exchanges.js';
 import { UnpaidOutput } from './unpaid-output.js';
 import { UpstreamFlow } from './upstream-flow.js';
@@ -20,6 +22,8 @@ import { failureOf, passesThrough, refusalOf } from './upstream-refusal.js';
 /** An admitted request: the hold is taken, OPEN is not written yet. */
 export interface AdmittedRequest {
   requestId: string;
+  /** While it is recorded; ended with the exchange. */
+  span: Span | undefined;
   key: KeyRecord;
   dialect: Dialect;
   facts: BodyFacts;
@@ -40,6 +44,7 @@ export interface ExchangeContext {
   limits: GatewayLimits;
   running: RunningExchanges;
   metrics: GatewayMetrics;
+  tracing: Tracing;
 }
 
 /** Errors of a provider are kept whole up to this, to be passed on. */
@@ -114,21 +119,7 @@ export class Exchange implements AnswerHandler {
     context.running.add(this);
     const adapter = context.ports.adapters.get(request.key.platform);
     if (!adapter) return this.close('gateway_failed', new GatewayError('no_upstream', `Group "${request.key.groupName}" has no adapter here.`));
-    const dispatch = adapter.dispatch(
-      {
-        requestId: request.requestId,
-        groupId: request.key.groupId,
-        dialect: request.dialect,
-        model: request.plan.model,
-        streamed: request.plan.streamed,
-        framing: request.plan.framing,
-        headers: request.headers,
-        facts: request.facts,
-        outputLimit: request.outputLimit,
-      },
-      body,
-      this,
-    );
+    const dispatch = adapter.dispatch(dispatchHead(request), body, this);
     this.flow.begin(dispatch);
     if (this.closing) dispatch.abort();
     if (this.answer.gone) this.clientLeft();
@@ -377,7 +368,10 @@ export class Exchange implements AnswerHandler {
     const { scanner } = this;
     if (this.error) this.endWithError(this.error);
     else this.answer.finish([...this.takeWaiting(), ...this.unpaid.takeAll(), ...(scanner?.takeReady() ?? []), ...(scanner?.takeHeld() ?? [])]);
-    this.answer.whenClosed(() => this.context.running.delete(this));
+    this.answer.whenClosed(() => {
+      this.context.running.delete(this);
+      endExchangeSpan(this);
+    });
   }
 
   /** What was paid for, then the error: the provider's own event, if it sent one; and no clean end. */

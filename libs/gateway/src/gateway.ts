@@ -1,8 +1,8 @@
 import type { Server } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { AccountChanged } from '@tokone/events';
-import { noGatewayMetrics } from '@tokone/telemetry';
-import type { GatewayMetrics } from '@tokone/telemetry';
+import { noGatewayMetrics, noTracing } from '@tokone/telemetry';
+import type { GatewayMetrics, Tracing } from '@tokone/telemetry';
 import { Authenticator } from './authenticator.js';
 import { createFront } from './front.js';
 import type { RequestListener } from './front.js';
@@ -22,6 +22,8 @@ export interface GatewayOptions {
   limits?: Partial<GatewayLimits>;
   /** Default: nobody counts. */
   metrics?: GatewayMetrics;
+  /** Default: nothing is recorded. */
+  tracing?: Tracing;
 }
 
 /**
@@ -59,6 +61,7 @@ export class Gateway {
       groups: this.groups,
       refusals: this.refusals,
       metrics: this.metrics,
+      tracing: options.tracing ?? noTracing,
       ready: () => this.state === 'open' || this.state === 'leaving',
     });
   }

@@ -7,6 +7,7 @@ import type { OpenPayload } from '@tokone/events';
 import { tokensFor, writeUsd } from '@tokone/pricing';
 import { GatewayError, passBody } from '@tokone/protocol';
 import type { InferenceEndpoint } from '@tokone/protocol';
+import type { Span } from '@tokone/telemetry';
 import { requireActiveAccount } from './authenticator.js';
 import type { Authenticator } from './authenticator.js';
 import { ClientAnswer, writeRefusal } from './client-answer.js';
@@ -19,6 +20,7 @@ import type { BodyBudget } from './request-body.js';
 import { OverheadPhases } from './overhead-phases.js';
 import { planRequest } from './request-plan.js';
 import type { RequestPlan } from './request-plan.js';
+import { describeAdmitted, endRefusedSpan, startRequestSpan, traceReserve } from './request-span.js';
 
 export interface IntakeContext extends ExchangeContext {
   authenticator: Authenticator;
@@ -36,6 +38,8 @@ interface Arrival {
   endpoint: InferenceEndpoint;
   requestId: string;
   startedAtMs: number;
+  /** While it is recorded. */
+  span: Span | undefined;
   key?: KeyRecord;
   model: string;
   streamed: boolean;
@@ -48,8 +52,10 @@ export class InferenceIntake {
   constructor(private readonly context: IntakeContext) {}
 
   async take(request: IncomingMessage, response: ServerResponse, endpoint: InferenceEndpoint): Promise<void> {
-    const { ports } = this.context;
-    const arrival: Arrival = { request, response, endpoint, requestId: ports.ids.next(), startedAtMs: ports.now(), model: endpoint.model ?? '', streamed: endpoint.streamsByPath, bodyBytes: 0 };
+    const { ports, tracing } = this.context;
+    const requestId = ports.ids.next();
+    const span = startRequestSpan(tracing, { requestId, endpoint, request });
+    const arrival: Arrival = { request, response, endpoint, requestId, startedAtMs: ports.now(), span, model: endpoint.model ?? '', streamed: endpoint.streamsByPath, bodyBytes: 0 };
     this.context.running.arrive();
     try {
       await this.admit(arrival);
@@ -63,7 +69,7 @@ export class InferenceIntake {
   }
 
   private async admit(arrival: Arrival): Promise<void> {
-    const { authenticator, bodies, ports, limits, groups, metrics } = this.context;
+    const { authenticator, bodies, ports, limits, groups, metrics, tracing } = this.context;
     if (!this.context.ready()) throw notReady();
     const { request, endpoint } = arrival;
     const phases = new OverheadPhases(metrics, ports.monotonicNow);
@@ -84,12 +90,13 @@ export class InferenceIntake {
     if (!this.context.ready()) throw notReady();
     if (!ports.spool.accepting) throw spoolUnavailable();
     phases.over('check');
-    const reserved = await ports.admission.reserve({ accountId: key.accountId, requestId: arrival.requestId, amount: plan.rule });
+    const reserved = await traceReserve(tracing, arrival.span, () => ports.admission.reserve({ accountId: key.accountId, requestId: arrival.requestId, amount: plan.rule }));
     metrics.admission(reserved.status);
     const hold = heldOrRefused(reserved);
     const outputLimit = plan.rule.mode === 'no_limit' && !hold.whole ? await this.affordableLimit(arrival, plan, hold.holdNanoUsd) : undefined;
     const admitted: AdmittedRequest = {
       requestId: arrival.requestId,
+      span: arrival.span,
       key,
       dialect: endpoint.dialect,
       facts,
@@ -102,6 +109,7 @@ export class InferenceIntake {
       startedAtMs: arrival.startedAtMs,
       releaseBody: once(() => bodies.release(body.length)),
     };
+    describeAdmitted(admitted);
     phases.over('admit');
     await this.record(admitted);
     phases.over('record');
@@ -145,7 +153,7 @@ export class InferenceIntake {
   }
 
   private refuse(arrival: Arrival, thrown: unknown): void {
-    if (thrown instanceof ClientLeftError) return;
+    if (thrown instanceof ClientLeftError) return endRefusedSpan(arrival.span, undefined);
     const { ports, refusals } = this.context;
     if (arrival.exchange) {
       // Admitted already: the exchange owns the answer, the hold and the record.
@@ -157,8 +165,9 @@ export class InferenceIntake {
     const error = thrown instanceof GatewayError ? thrown : internalError(thrown);
     if (error.cause !== undefined || error.code === 'internal_error') ports.logger.error({ requestId: arrival.requestId, code: error.code, cause: causeOf(error) }, 'request failed');
     writeRefusal(arrival.response, { dialect: arrival.endpoint.dialect, error, requestId: arrival.requestId });
+    endRefusedSpan(arrival.span, error);
     const { key, requestId, endpoint, model, streamed, startedAtMs, bodyBytes } = arrival;
-    if (key) refusals.add({ requestId, key, dialect: endpoint.dialect, model, streamed, error, startedAtMs, requestBytes: bodyBytes });
+    if (key) refusals.add({ requestId, traceparent: arrival.span?.traceparent, key, dialect: endpoint.dialect, model, streamed, error, startedAtMs, requestBytes: bodyBytes });
   }
 }
 

@@ -8,6 +8,8 @@ import type { Logger } from '@tokone/telemetry';
 
 export interface RefusedRequest {
   requestId: string;
+  /** Of its span; undefined when it is not recorded. */
+  traceparent?: string | undefined;
   key: KeyRecord;
   dialect: Dialect;
   model: string;
@@ -58,7 +60,10 @@ export class RefusalRecord {
     if (counted) {
       counted.count++;
       counted.endedAtMs = this.options.now();
-    } else entry.counted.set(kind, { ...refusalEvent(refused, this.options.now()), id: this.options.ids.next() });
+    } else {
+      const id = this.options.ids.next();
+      entry.counted.set(kind, { ...refusalEvent(refused, this.options.now()), id, traceparent: traceparentOf(id) });
+    }
   }
 
   /** Writes what was counted in minutes that are over, or everything. */
@@ -109,7 +114,7 @@ function refusalEvent(refused: RefusedRequest, nowMs: number): UsageRecorded {
   return {
     schema: 2,
     id: refused.requestId,
-    traceparent: traceparentOf(refused.requestId),
+    traceparent: refused.traceparent ?? traceparentOf(refused.requestId),
     accountId: key.accountId,
     keyId: key.keyId,
     groupId: key.groupId,

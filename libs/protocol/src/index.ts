@@ -12,7 +12,7 @@ export { documentErrors } from './refusal/error-document.js';
 export { GatewayError } from './refusal/gateway-error.js';
 export type { GatewayErrorDetail } from './refusal/gateway-error.js';
 export { writeErrorBody, writeErrorEvent } from './refusal/error-body.js';
-export { TRACEPARENT, traceparentOf } from './trace-context.js';
+export { TRACEPARENT, isSampled, traceIdOf, traceparentOf } from './trace-context.js';
 export { FIRST_ID, LAST_ID, firstIdOf } from './uuid7-range.js';
 export type { IdRange } from './uuid7-range.js';
 export { Uuid7Source, uuid7Ms } from './uuid7.js';

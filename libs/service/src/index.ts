@@ -17,4 +17,6 @@ export type { CommandDefinition } from './run-command.js';
 export { runService } from './run-service.js';
 export type { RunningService, ServiceDefinition, ServiceWorld } from './run-service.js';
 export { writeStartFailure } from './start-failure.js';
+export { TRACE_SETTINGS, openTracing } from './trace-settings.js';
+export type { TraceSettings } from './trace-settings.js';
 export { LONGEST_DRAIN_SECONDS, watchStopSignals, whenAborted } from './stop-signals.js';

@@ -1,15 +1,19 @@
 import { describeSettings, readSettings } from '@tokone/http';
 import type { Settings, SettingsTable } from '@tokone/http';
 import { ServiceMetrics, createLogger } from '@tokone/telemetry';
-import type { LogLevel, Logger, MetricService } from '@tokone/telemetry';
+import type { LogLevel, Logger, MetricService, Tracing } from '@tokone/telemetry';
 import { OpenedParts } from './opened-parts.js';
 import { writeStartFailure } from './start-failure.js';
+import { openTracing } from './trace-settings.js';
+import type { TraceSettings } from './trace-settings.js';
 import { watchStopSignals, whenAborted } from './stop-signals.js';
 
 export interface ServiceWorld {
   logger: Logger;
   /** Of this process; closed with its parts. */
   metrics: ServiceMetrics;
+  /** Of this process; closed with its parts. */
+  tracing: Tracing;
   /** Closed in the reverse order when the service stops, or when its start fails. */
   parts: OpenedParts;
   /** Aborts when somebody asks to stop. */
@@ -74,7 +78,8 @@ async function live<Table extends CommonTable>(definition: ServiceDefinition<Tab
   const parts = new OpenedParts(logger, stop);
   try {
     const metrics = parts.add('metrics', new ServiceMetrics(definition.metrics(settings)), (opened) => opened.close());
-    const { address, failed } = await definition.start(settings, { logger, metrics, parts, stop, now: own.now });
+    const tracing = parts.add('tracing', await openTracing(name, settings as TraceSettings, { logger, metrics }), (opened) => opened.close());
+    const { address, failed } = await definition.start(settings, { logger, metrics, tracing, parts, stop, now: own.now });
     own.stdout.write(`${name} is ready: ${address}\n`);
     const reason = await Promise.race([whenAborted(stop).then(() => undefined), ...(failed ? [failed] : [])]);
     if (reason !== undefined) own.stderr.write(`${name} stops: ${reason}\n`);

@@ -1,6 +1,7 @@
 import { brokers, choice, integer, internalSecret, pattern, redisUrl, text } from '@tokone/http';
 import { LOG_LEVELS } from '@tokone/telemetry';
 import type { ListenerAddress } from './listener.js';
+import { TRACE_SETTINGS } from './trace-settings.js';
 
 /** What every service can be told. */
 export const SERVICE_SETTINGS = {
@@ -11,6 +12,7 @@ export const SERVICE_SETTINGS = {
   TOKONE_INTERNAL_SECRET: internalSecret('What the services of a deployment prove to each other with; the same for all of them.'),
   TOKONE_LIFELINE: choice('stdin: the service stops when its standard input closes, so that it does not outlive a supervisor that was killed.', 'none', ['none', 'stdin']),
   LOG_LEVEL: choice('Least level of the JSON log lines on standard error.', 'warn', LOG_LEVELS),
+  ...TRACE_SETTINGS,
 } as const;
 
 /** Where the listener for the other services is, as these settings say. */

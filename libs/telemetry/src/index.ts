@@ -17,3 +17,10 @@ export { PROCESS_METRIC_NAMES, PROCESS_SERIES_BOUND } from './metrics/process-me
 export { ServiceMetrics } from './metrics/service-metrics.js';
 export { RegistryUpstreamMetrics, noUpstreamMetrics } from './metrics/upstream-metrics.js';
 export type { UpstreamMetrics } from './metrics/upstream-metrics.js';
+export { BatchSpans } from './tracing/batch-spans.js';
+export { GEN_AI_OPERATION, GEN_AI_PROVIDER } from './tracing/gen-ai-names.js';
+export type { SpanAttribute, SpanAttributes } from './tracing/gen-ai-names.js';
+export { TRACE_PROTOCOLS, TRACE_SAMPLERS, startTracing } from './tracing/start-tracing.js';
+export type { TraceProtocol, TraceSampler, TracingOptions } from './tracing/start-tracing.js';
+export { noTracing } from './tracing/tracing.js';
+export type { Span, SpanStart, Tracing } from './tracing/tracing.js';

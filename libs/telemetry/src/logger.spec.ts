@@ -19,6 +19,11 @@ describe('a logger', () => {
     expect(lines).toEqual([expect.objectContaining({ name: 'part', requestId: 'r', msg: 'one' }), expect.objectContaining({ cause: 'x', msg: 'two' })]);
   });
 
+  it('names the trace of a request whose id stands in it', () => {
+    const { lines } = linesOf('info', `logger.info({ requestId: '01940000-0000-7000-8000-00000000000A' }, 'one'); logger.info({ id: '01940000-0000-7000-8000-000000000001' }, 'two');`);
+    expect(lines.map(({ requestId, traceId }) => [requestId, traceId])).toEqual([['01940000-0000-7000-8000-00000000000A', '0194000000007000800000000000000a'], [undefined, undefined]]);
+  });
+
   it('keeps secrets that slipped into its fields out of its lines', () => {
     const secrets = ['authorization', 'key', 'credential', 'password', 'pepper', 'x-api-key', 'x-goog-api-key'];
     const nested = Object.fromEntries(secrets.filter((name) => name !== 'pepper').map((name) => [name, 'hush']));

@@ -16,7 +16,13 @@ const SECRET_FIELDS = ['authorization', 'key', 'credential', 'password', 'pepper
 
 /** A logger that writes JSON lines to standard error, so that standard output stays for the ready block. */
 export function createLogger(name: string, level: LogLevel): Logger {
-  return pino({ name, level, redact: SECRET_FIELDS, base: { name } }, destination({ fd: 2, sync: false }));
+  return pino({ name, level, redact: SECRET_FIELDS, base: { name }, formatters: { log: withTrace } }, destination({ fd: 2, sync: false }));
+}
+
+/** A line about a request names its trace, too (as `traceIdOf` says it): here, so that no caller can forget it. */
+function withTrace(fields: Record<string, unknown>): Record<string, unknown> {
+  const { requestId } = fields;
+  return typeof requestId === 'string' ? { ...fields, traceId: requestId.replaceAll('-', '').toLowerCase() } : fields;
 }
 
 /** For tests and tools that want none. */

@@ -15,6 +15,7 @@ export type { GroupName, HoldsReport, ManagementListener, Product, ProductOption
 export { startProduct, testedShape } from './product.js';
 export type { KafkaPlace, ServiceNote, ServicesOptions } from './services.js';
 export { ServicesProcess } from './services.js';
+export { fileTexts, redisTexts, tableTexts, topicTexts } from './stored-texts.js';
 export type { QuickstartAddresses } from './standalone.js';
 export { StandaloneProcess, readQuickstart } from './standalone.js';
 export type { TemporaryFolder } from './temporary-folder.js';

@@ -4,12 +4,14 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SPOOL_RECORD, partitionOf } from '@tokone/events';
 import { Spool } from '@tokone/spool';
 import { silentLogger } from '@tokone/telemetry';
+import { RecordedSpans } from '@tokone/telemetry/recorded-spans';
 import { makeTemporaryFolder, testServers, waitFor, type TemporaryFolder } from '@tokone/testing';
 import { usageText } from '../fixtures/usage-text.js';
 import { CarefulProducer } from './careful-producer.js';
 import { deployTo, readTopic, watchTroubles, type StoredMessage } from './fixtures/test-kafka.js';
 import { KafkaConnection } from './kafka-connection.js';
 import { UsageShipper } from './usage-shipper.js';
+import type { UsageShipperOptions } from './usage-shipper.js';
 
 const DEADLINE_MS = 20_000;
 
@@ -34,7 +36,7 @@ afterEach(async () => {
 const openSpool = (): Promise<Spool> =>
   Spool.open({ folder: join(folder.path, 'spool'), now: () => 0, onAlarm: () => undefined, ballastBytes: 0, segmentBytes: 20_000 });
 
-async function ship(watch = watchTroubles(), over = connection): Promise<UsageShipper> {
+async function ship(watch: Pick<UsageShipperOptions, 'random' | 'onTrouble' | 'tracing'> = watchTroubles(), over = connection): Promise<UsageShipper> {
   const producer = new CarefulProducer(over, { sendDeadlineMs: 3_000 });
   running = await UsageShipper.start({ spool, connection: over, producer, cursorPath: join(folder.path, 'cursor'), now: () => 0, batchSize: 7, ...watch });
   return running;
@@ -67,6 +69,18 @@ describe('UsageShipper', () => {
       const ofAccount = messages.filter(({ key }) => key === account).map(numberOf);
       expect(ofAccount).toEqual([...ofAccount].sort((a, b) => a - b));
     }
+  });
+
+  it('records the way of those requests that are recorded, and sends them as they are', async () => {
+    const tracing = new RecordedSpans();
+    const shipper = await ship({ ...watchTroubles(), tracing });
+    const traceparent = '00-019ab1c2000070008000000000000001-8000000000000001-01';
+    const text = (number: number): string => usageText(number, accountOf(number)).replace('"traceparent":null', number === 1 ? `"traceparent":"${traceparent}"` : `"traceparent":"${traceparent.replace(/01$/, '00')}"`);
+    for (const number of range(0, 3)) spool.append(SPOOL_RECORD.close, idOf(number), text(number));
+    await new Promise<void>((resolve, reject) => spool.written({ spooled: (error) => (error ? reject(error) : resolve()) }));
+    await shipper.caughtUp(DEADLINE_MS);
+    expect((await stored()).map(({ value }) => value).sort()).toEqual(range(0, 3).map(text).sort());
+    expect(tracing.spans).toEqual([expect.objectContaining({ name: 'send usage.recorded', kind: 'producer', parent: traceparent, failure: undefined, ends: 1 })]);
   });
 
   it('goes on after a restart behind what Kafka has', async () => {

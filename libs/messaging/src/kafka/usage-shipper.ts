@@ -1,5 +1,7 @@
 import { partitionOf } from '@tokone/events';
 import type { Spool } from '@tokone/spool';
+import { BatchSpans, noTracing } from '@tokone/telemetry';
+import type { Tracing } from '@tokone/telemetry';
 import type { ConsumptionOptions } from '../consumption-trouble.js';
 import { CursorFile } from '../cursor-file.js';
 import type { Consumption, LogBatch, LogRecord } from '../event-log.js';
@@ -21,6 +23,8 @@ export interface UsageShipperOptions extends ConsumptionOptions {
   now: () => number;
   /** Most records that are on their way at once. */
   batchSize?: number;
+  /** Default: nothing is recorded. */
+  tracing?: Tracing;
 }
 
 /** By it, each partition's share is a batch as billing likes them. */
@@ -95,7 +99,9 @@ class Shipment {
   async handle({ records }: LogBatch): Promise<void> {
     // The first that can be read; the others stay unread.
     this.oldestMs = records.find(({ event }) => event)?.event?.endedAtMs;
-    await this.options.producer.send(this.topic, records.map(toProduced));
+    const { producer, tracing = noTracing } = this.options;
+    const spans = BatchSpans.start(tracing, () => records.flatMap(traceOf), { name: 'send usage.recorded', kind: 'producer', attributes: { messagingSystem: 'kafka', messagingOperation: 'send', messagingDestination: 'usage.recorded', batchMessages: records.length } });
+    await spans.around(() => producer.send(this.topic, records.map(toProduced)));
     this.oldestMs = undefined;
     this.shippedRecords += records.length;
   }
@@ -105,14 +111,19 @@ class Shipment {
  * As `writeUsageRecorded` begins a text. Of it, Kafka needs the account alone; reading the whole event for that would take
  * as long as everything else that the shipper does.
  */
-const HEAD = /^\{"schema":2,"id":"[0-9a-f-]{36}","traceparent":(?:null|"[0-9a-f-]{55}"),"accountId":"([0-9a-f-]{36})",/;
+const HEAD = /^\{"schema":2,"id":"([0-9a-f-]{36})","traceparent":(?:null|"([0-9a-f-]{55})"),"accountId":"([0-9a-f-]{36})",/;
 /** The event says everything itself, and each header costs the client a buffer of its own. */
 const NO_HEADERS = {};
 
 /** What cannot be read goes on as it is, so that billing keeps it with its bytes: the spool is not the place where it would be found. */
 export function toProduced(record: LogRecord): ProducedRecord {
   const { raw } = record;
-  const accountId = HEAD.exec(raw)?.[1] ?? record.event?.accountId;
+  const accountId = HEAD.exec(raw)?.[3] ?? record.event?.accountId;
   if (accountId === undefined) return { partition: 0, key: null, value: raw, headers: NO_HEADERS };
   return { partition: partitionOf(accountId), key: accountId, value: raw, headers: NO_HEADERS };
+}
+
+function traceOf({ raw }: LogRecord): (readonly [requestId: string, traceparent: string])[] {
+  const [, id, traceparent] = HEAD.exec(raw) ?? [];
+  return id !== undefined && traceparent !== undefined ? [[id, traceparent]] : [];
 }

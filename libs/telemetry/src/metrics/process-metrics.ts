@@ -1,4 +1,4 @@
-import { Gauge, Histogram } from 'prom-client';
+import { Counter, Gauge, Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
 import heapSizeAndUsed from 'prom-client/lib/metrics/heapSizeAndUsed.js';
 import heapSpaces from 'prom-client/lib/metrics/heapSpacesSizeAndUsed.js';
@@ -40,6 +40,7 @@ export const PROCESS_METRIC_NAMES = [
   'nodejs_eventloop_lag_p99_seconds',
   'nodejs_eventloop_lag_max_seconds',
   'nodejs_gc_duration_seconds',
+  'tokone_spans_lost_total',
 ] as const;
 /** Kinds of resources, heap spaces and collections are Node's, some tens of each. */
 export const PROCESS_SERIES_BOUND = 250;
@@ -52,9 +53,10 @@ const LAG_METRICS = [
 ] as const;
 const COLLECTION_BUCKETS = [0.001, 0.01, 0.1, 1, 2, 5];
 
-/** Memory, processor, descriptors, collections and the event loop of this process. Owner: close(). */
+/** Memory, processor, descriptors, collections and the event loop of this process, and the spans that it lost. Owner: close(). */
 export class ProcessMetrics {
   private readonly garbage: GarbageWatch;
+  private readonly lostSpans: Counter;
 
   /** `delay` stays its owner's. */
   constructor(registry: Registry, delay: LoopDelay) {
@@ -65,8 +67,13 @@ export class ProcessMetrics {
       };
       new Gauge({ name, help: `How late the event loop was since the last look: ${statistic}.`, registers: [registry], collect });
     }
+    this.lostSpans = new Counter({ name: 'tokone_spans_lost_total', help: 'Spans that were recorded and never received: the receiver was away, slow, or refused them.', registers: [registry] });
     const collections = new Histogram({ name: 'nodejs_gc_duration_seconds', help: 'Garbage collections by kind.', labelNames: ['kind'], buckets: COLLECTION_BUCKETS, registers: [registry] });
     this.garbage = new GarbageWatch((kind, durationMs) => collections.observe({ kind }, durationMs / 1000));
+  }
+
+  spansLost(spans: number): void {
+    this.lostSpans.inc(spans);
   }
 
   close(): void {

@@ -21,6 +21,11 @@ export class ServiceMetrics extends MetricRegistry {
     });
   }
 
+  /** Spans that no receiver will see. */
+  spansLost(spans: number): void {
+    this.process.spansLost(spans);
+  }
+
   close(): void {
     this.process.close();
     this.delay.close();
