@@ -96,17 +96,18 @@ async function readLimits(client: PoolClient, ids: SubjectIds): Promise<RequestL
 
 /** The subject itself is locked, so that two who set its limits come one after the other. */
 async function idsOf(client: PoolClient, { accountId, userId, keyId, group }: LimitSubject): Promise<SubjectIds> {
-  const found = async (table: string, what: string, id: string | undefined, where = 'id::text = $1'): Promise<string | null> => {
+  const found = async (what: 'account' | 'user' | 'key' | 'group', id: string | undefined): Promise<string | null> => {
     if (id === undefined) return null;
-    const { rows } = await client.query<{ id: string }>(`SELECT id FROM account.${table} WHERE ${where} FOR NO KEY UPDATE`, [id]);
+    const where = what === 'group' ? 'name = $1 OR id::text = $1' : 'id = $1';
+    const { rows } = await client.query<{ id: string }>(`SELECT id FROM account.${what}s WHERE ${where} FOR NO KEY UPDATE`, [id]);
     if (rows[0] === undefined) throw notFound(what, id);
     return rows[0].id;
   };
   return {
-    account_id: await found('accounts', 'account', accountId),
-    user_id: await found('users', 'user', userId),
-    key_id: await found('keys', 'key', keyId),
-    group_id: await found('groups', 'group', group, 'name = $1 OR id::text = $1'),
+    account_id: await found('account', accountId),
+    user_id: await found('user', userId),
+    key_id: await found('key', keyId),
+    group_id: await found('group', group),
   };
 }
 

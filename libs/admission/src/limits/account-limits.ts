@@ -47,6 +47,11 @@ export class AccountLimits {
   private readonly requests = new Map<string, CountedRequest>();
   private sweepAt = FEW_SCOPES;
 
+  /** Scopes that are kept. */
+  get size(): number {
+    return this.scopes.size;
+  }
+
   /**
    * Counts a request in all of its scopes, or says which limit is in the way and counts it in none. Of several, the
    * one that is so for longest: who waits that long has waited for all.
