@@ -109,6 +109,18 @@ describe.each(GROUPS)('a request of group %s', (group) => {
     expect((await deployment.call(group, dialect.path, { headers, body: limited('x'.repeat(60)) })).status).toBe(200);
   });
 
+  it('above a limit of its key is 429 with Retry-After, and what no wait would help is 400', async () => {
+    const { keyId, key } = await deployment.product.tenant('1', group);
+    await deployment.product.manage('PUT', `/api/v1/limits?key=${keyId}`, { requestsPerMinute: 1, tokensPerMinute: 10_000 });
+    const headers = keyHeader(group, key);
+    const endless = { headers, body: dialect.body('Reply with OK', dialect.limit(10_000)) };
+    expect((await refused(group, endless, { status: 400, code: 'request_exceeds_limit', says: /this key is 10000 tokens per minute/ })).headers['retry-after']).toBeUndefined();
+    const call = { headers, body: valid() };
+    expect((await deployment.call(group, dialect.path, call)).status).toBe(200);
+    const answer = await refused(group, call, { status: 429, code: 'rate_limit_exceeded', says: /this key is 1 request per minute.*again in \d+ s/ });
+    expect(Number(answer.headers['retry-after'])).toBe(Number(/again in (\d+) s/.exec(answer.text)?.[1]));
+  });
+
   it('of a suspended account is 403', async () => {
     const { accountId, key } = await deployment.product.tenant('1', group);
     await deployment.query("UPDATE account.accounts SET status = 'suspended' WHERE id = $1::uuid", [accountId]);

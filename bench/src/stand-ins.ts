@@ -22,6 +22,7 @@ const key: KeyRecord = {
   multiplierPpm: 1_000_000,
   status: 'active',
   accountStatus: 'active',
+  limits: [],
 };
 
 /** Every key is good: looking one up is not on the hot path, hashing and caching it is. */

@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@tokone/testing';
-import type { ClientCall } from '../crash/client-call.js';
 import { LONG_STREAM, Load, MIXED, QUICK } from '../crash/load.js';
 import { SeededRandom } from '../crash/seeded-random.js';
 import { isBroken } from './failed-calls.js';

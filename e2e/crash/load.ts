@@ -51,6 +51,13 @@ const FAILED_PAUSE_MS = 250;
 /** Each call of a test process has a length of its own. */
 let nextRequestBytes = LEAST_REQUEST_BYTES;
 
+/** One call, which evidence can tell from all others of the test process. */
+export function planCall({ dialect, shape, random, keys, baseUrl }: { dialect: WireDialect; shape: Shape; random: SeededRandom; keys: TenantKeys; baseUrl: string }): CallPlan {
+  const requestBytes = nextRequestBytes++;
+  const { streamed, unreadTokens = UNREAD_TOKENS } = shape;
+  return { dialect, unreadTokens, streamed, directives: shape.directives(random), tag: `call-${requestBytes}`, requestBytes, key: keys[dialect.name], baseUrl };
+}
+
 /** Clients that keep as many requests in flight as there are of them. */
 export class Load {
   readonly calls: ClientCall[] = [];
@@ -78,9 +85,7 @@ export class Load {
     let refused = false;
     for (let sent = 0; !this.stopping && !refused; sent++) {
       const dialect = dialects[(number + sent) % dialects.length] as WireDialect;
-      const shape = random.pick(shapes);
-      const requestBytes = nextRequestBytes++;
-      const { status } = await this.call({ dialect, unreadTokens: shape.unreadTokens ?? UNREAD_TOKENS, streamed: shape.streamed, directives: shape.directives(random), tag: `call-${requestBytes}`, requestBytes, key: tenant[dialect.name], baseUrl });
+      const { status } = await this.call(planCall({ dialect, shape: random.pick(shapes), random, keys: tenant, baseUrl }));
       if (goesOn && status !== 200) await setTimeout(FAILED_PAUSE_MS);
       else refused = status !== 200;
     }

@@ -14,3 +14,9 @@ export function readAmount(text: string): string {
   if (/^\d{1,10}(\.\d{1,9})?$/.test(amount) && !/^[0.]+$/.test(amount)) return amount;
   throw new ArgumentError(`"${text}" is not an amount: write USD above 0 like 10 or 0.25, with at most nine decimals.`);
 }
+
+/** A whole number, at least 1. What is too much is the API's decision. */
+export function readLimit(text: string): number {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw new ArgumentError(`"${text}" is not a limit: write a whole number of at least 1.`);
+}

@@ -49,6 +49,13 @@ describe('the command line', () => {
     [['account', 'top-up', ID, '5', '--memo', 'why'], { method: 'POST', url: `/api/v1/accounts/${ID}/top-ups`, body: { amount: '5', memo: 'why', id: 'made-id' } }],
     [['account', 'top-up', ID, '5', '--id', ID], { method: 'POST', url: `/api/v1/accounts/${ID}/top-ups`, body: { amount: '5', id: ID } }],
     [['key', 'create', '--account', ID, '--group', 'openai', '--json'], { method: 'POST', url: '/api/v1/keys', body: { account: ID, group: 'openai' } }],
+    [['key', 'create', '--account', ID, '--group', 'openai', '--user', ID], { method: 'POST', url: '/api/v1/keys', body: { account: ID, group: 'openai', user: ID } }],
+    [['user', 'create', '--account', ID, '--name', 'Ada'], { method: 'POST', url: '/api/v1/users', body: { account: ID, name: 'Ada' } }],
+    [['user', 'list', '--account', ID, '--json'], { method: 'GET', url: `/api/v1/users?account=${ID}` }],
+    [['limit', 'show', '--user', ID], { method: 'GET', url: `/api/v1/limits?user=${ID}` }],
+    [['limit', 'set', '--key', ID, '--requests', '60', '--tokens', '100000', '--concurrent', '5', '--json'], { method: 'PUT', url: `/api/v1/limits?key=${ID}`, body: { requestsPerMinute: 60, tokensPerMinute: 100_000, concurrentRequests: 5 } }],
+    [['limit', 'set', '--account', ID, '--group', 'a b'], { method: 'PUT', url: `/api/v1/limits?account=${ID}&group=a+b`, body: {} }],
+    [['limit', 'clear', '--group', 'openai'], { method: 'DELETE', url: '/api/v1/limits?group=openai' }],
     [['key', 'list', '--account', ID], { method: 'GET', url: `/api/v1/keys?account=${ID}` }],
     [['key', 'disable', ID], { method: 'POST', url: `/api/v1/keys/${ID}/disable`, body: {} }],
     [['--json', 'group', 'list'], { method: 'GET', url: '/api/v1/groups' }],
@@ -68,6 +75,16 @@ describe('the command line', () => {
       expect(JSON.parse(err)).toEqual({ error: { message: expect.any(String) } });
     },
   );
+
+  it.each([
+    [['limit', 'show'], 'Say whose limits'],
+    [['limit', 'set', '--key', ID], 'at least one of --requests'],
+    [['limit', 'set', '--key', ID, '--requests', '0'], '"0" is not a limit'],
+    [['limit', 'set', '--key', ID, '--tokens', '1.5'], '"1.5" is not a limit'],
+  ])('asks nobody for limits that it does not understand: %j', async (words, sentence) => {
+    expect(await run(...words)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(sentence) });
+    expect(seen).toEqual([]);
+  });
 
   it('asks nobody when it does not understand', async () => {
     expect(await run('account', 'top-up', ID, 'ten')).toMatchObject({ code: 2, out: '', err: expect.stringContaining('"ten" is not an amount') });

@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import { describeAnswer, describeCharge, describePage } from './answer-text.js';
 import { ArgumentError, readAmount, readId } from './argument.js';
+import { addLimits } from './limit-command.js';
 import { CommandError, ManagementClient, NoAnswerError } from './management-client.js';
+import type { ManagementRequest } from './management-client.js';
 import { addReconcile } from './reconcile-command.js';
 
 export interface CommandLineWorld {
@@ -30,7 +32,7 @@ export async function runCommandLine(argv: readonly string[], world: CommandLine
 }
 
 type Describe = (answer: unknown) => string;
-type Run = (request: { method: 'GET' | 'POST'; path: string; body?: object }, describe?: Describe) => Promise<void>;
+type Run = (request: { method: ManagementRequest['method']; path: string; body?: object }, describe?: Describe) => Promise<void>;
 
 function buildProgram(world: CommandLineWorld & { json: boolean; exit(code: number): void }): Command {
   const program = new Command('tokone')
@@ -46,6 +48,8 @@ function buildProgram(world: CommandLineWorld & { json: boolean; exit(code: numb
   };
   addAccounts(program.command('account').description('tenants and their balances'), { run, newId: () => world.newId() });
   addKeys(program.command('key').description('API keys'), run);
+  addUsers(program.command('user').description('users of an account, whose keys are counted together'), run);
+  addLimits(program.command('limit').description('how much may be asked for'), run);
   const group = program.command('group').description('what keys can be made for');
   group.command('list').description('all groups').action(() => run({ method: 'GET', path: '/api/v1/groups' }, describePage));
   const charge = program.command('charge').description('what a request cost, and why');
@@ -100,8 +104,9 @@ function addKeys(key: Command, run: Run): void {
     .description('make a key; it is shown once')
     .requiredOption('--account <id>', 'whose it is', readId)
     .requiredOption('--group <name>', 'which group it can call')
+    .option('--user <id>', 'the user of the account who has it', readId)
     .option('--name <name>', 'how people call it')
-    .action((options: { account: string; group: string; name?: string }) => run({ method: 'POST', path: '/api/v1/keys', body: withoutJson(options) }));
+    .action((options: { account: string; group: string; user?: string; name?: string }) => run({ method: 'POST', path: '/api/v1/keys', body: withoutJson(options) }));
   key
     .command('list')
     .description("an account's keys, in order of creation")
@@ -113,6 +118,21 @@ function addKeys(key: Command, run: Run): void {
     .description('stop a key for ever, within 5 s')
     .argument('<id>', 'the id of the key, not the key itself', readId)
     .action((id: string) => run({ method: 'POST', path: `/api/v1/keys/${id}/disable`, body: {} }));
+}
+
+function addUsers(user: Command, run: Run): void {
+  user
+    .command('create')
+    .description('make a user of an account')
+    .requiredOption('--account <id>', 'whose', readId)
+    .requiredOption('--name <name>', 'how people call it; once in an account')
+    .action((options: { account: string; name: string }) => run({ method: 'POST', path: '/api/v1/users', body: withoutJson(options) }));
+  user
+    .command('list')
+    .description("an account's users, in order of creation")
+    .requiredOption('--account <id>', 'whose', readId)
+    .option('--after <id>', 'begin behind this user', readId)
+    .action(({ account, after }: { account: string; after?: string }) => run({ method: 'GET', path: `/api/v1/users${query({ account, after })}` }, describePage));
 }
 
 function query(values: Readonly<Record<string, string | undefined>>): string {

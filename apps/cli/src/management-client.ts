@@ -19,7 +19,7 @@ export class RefusedError extends CommandError {
 export class NoAnswerError extends CommandError {}
 
 export interface ManagementRequest {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   path: string;
   body?: object;
 }

@@ -1,4 +1,5 @@
 import type { Platform } from '@tokone/protocol';
+import type { ScopedLimits } from './request-limits.js';
 
 /** What the gateway needs to know about a key, whatever its state. */
 export interface KeyRecord {
@@ -13,6 +14,8 @@ export interface KeyRecord {
   multiplierPpm: number;
   status: 'active' | 'disabled';
   accountStatus: 'active' | 'suspended';
+  /** At most one of each scope, and none of what is not limited. */
+  limits: readonly ScopedLimits[];
 }
 
 export interface GroupRecord {

@@ -2,12 +2,15 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import type { AccountDirectory, GroupRecord, KeyRecord } from './account-directory.js';
 import type { Balances, WalletBalance } from './balances.js';
+import type { RequestLimits } from './request-limits.js';
 import type { Upstream, UpstreamDirectory } from './upstream-directory.js';
 
 /** The tables behind a directory, as a test fills them. Each group, account and upstream is made when it is not there. */
 export interface DirectoryTables {
   /** A key that is exactly this. `multiplierPpm` is the group's, or the account's own when the group has another one. */
   putKey(digest: Buffer, key: KeyRecord): Promise<void>;
+  /** Of an account, a group, both together, or a key; with `userId` too, of that user, whose the key then is. */
+  putLimits(subject: { accountId?: string; groupId?: string; userId?: string; keyId?: string }, limits: RequestLimits): Promise<void>;
   putGroup(group: GroupRecord): Promise<void>;
   /** The multiplier of an account in a group. */
   putMultiplier(accountId: string, groupId: string, multiplierPpm: number): Promise<void>;
@@ -46,6 +49,7 @@ function newKey(change: Partial<KeyRecord> = {}): KeyRecord {
     multiplierPpm: 1_250_000,
     status: 'active',
     accountStatus: 'active',
+    limits: [],
     ...change,
   };
 }
@@ -78,6 +82,40 @@ export function accountDirectoryContract(name: string, open: () => Promise<Direc
       await driver.tables.putKey(digest, key);
       await driver.tables.putMultiplier(key.accountId, key.groupId, 7);
       expect(await driver.port.findKey(digest)).toEqual({ ...key, multiplierPpm: 7 });
+    });
+
+    it('has the limits of account, user, key and group, each with what it counts for', async () => {
+      const [digest, key, userId] = [newDigest(), newKey(), newId()];
+      const { keyId, accountId, groupId } = key;
+      await driver.tables.putKey(digest, key);
+      await driver.tables.putLimits({ accountId }, { requestsPerMinute: 1 });
+      await driver.tables.putLimits({ keyId }, { tokensPerMinute: 2_147_483_647 });
+      await driver.tables.putLimits({ groupId }, { concurrentRequests: 3 });
+      await driver.tables.putLimits({ userId, keyId }, { requestsPerMinute: 4, tokensPerMinute: 5, concurrentRequests: 6 });
+      const { limits = [] } = (await driver.port.findKey(digest)) ?? {};
+      expect([...limits].sort((one, other) => one.scope.localeCompare(other.scope))).toEqual([
+        { scope: 'account', id: accountId, requestsPerMinute: 1 },
+        { scope: 'group', id: groupId, concurrentRequests: 3 },
+        { scope: 'key', id: keyId, tokensPerMinute: 2_147_483_647 },
+        { scope: 'user', id: userId, requestsPerMinute: 4, tokensPerMinute: 5, concurrentRequests: 6 },
+      ]);
+    });
+
+    it.each<[string, RequestLimits, object[]]>([
+      ['replaces those of the group', { requestsPerMinute: 9 }, [{ requestsPerMinute: 9 }]],
+      ['lifts them where it has none itself', {}, []],
+    ])("has limits of the account in the group, which %s, as another account's do not", async (_title, limits, expected) => {
+      const [digest, key] = [newDigest(), newKey()];
+      const { accountId, groupId } = key;
+      await driver.tables.putKey(digest, key);
+      await driver.tables.putLimits({ groupId }, { requestsPerMinute: 5, concurrentRequests: 7 });
+      const [otherDigest, other] = [newDigest(), newKey()];
+      await driver.tables.putKey(otherDigest, other);
+      await driver.tables.putLimits({ accountId: other.accountId, groupId }, { requestsPerMinute: 1 });
+      const ofGroup = { scope: 'group', id: groupId };
+      expect((await driver.port.findKey(digest))?.limits).toEqual([{ ...ofGroup, requestsPerMinute: 5, concurrentRequests: 7 }]);
+      await driver.tables.putLimits({ accountId, groupId }, limits);
+      expect((await driver.port.findKey(digest))?.limits).toEqual(expected.map((one) => ({ ...ofGroup, ...one })));
     });
 
     it('knows no key by a digest that differs in one bit', async () => {

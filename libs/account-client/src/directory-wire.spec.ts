@@ -13,6 +13,8 @@ import {
   writeKeyQuestion,
   writeUpstreamsAnswer,
 } from './directory-wire.js';
+import { LIMIT_SCOPES, MOST_LIMIT } from './request-limits.js';
+import type { ScopedLimits } from './request-limits.js';
 import type { Upstream } from './upstream-directory.js';
 
 /** Through the wire. */
@@ -21,6 +23,11 @@ const sent = (message: object): unknown => JSON.parse(JSON.stringify(message));
 const text = fc.string({ unit: 'binary' });
 const platform = fc.constantFrom('openai' as const, 'anthropic' as const, 'gemini' as const);
 const models = fc.option(fc.array(text).map((names): ReadonlySet<string> => new Set(names)), { nil: undefined });
+const limit = fc.integer({ min: 1, max: MOST_LIMIT });
+const limits: fc.Arbitrary<ScopedLimits> = fc.record(
+  { scope: fc.constantFrom(...LIMIT_SCOPES), id: text, requestsPerMinute: limit, tokensPerMinute: limit, concurrentRequests: limit },
+  { requiredKeys: ['scope', 'id'] },
+);
 const key: fc.Arbitrary<KeyRecord> = fc.record({
   keyId: text,
   accountId: text,
@@ -31,6 +38,7 @@ const key: fc.Arbitrary<KeyRecord> = fc.record({
   multiplierPpm: fc.nat(),
   status: fc.constantFrom('active' as const, 'disabled' as const),
   accountStatus: fc.constantFrom('active' as const, 'suspended' as const),
+  limits: fc.array(limits, { maxLength: 4 }),
 });
 const group: fc.Arbitrary<GroupRecord> = fc.record({ groupId: text, name: text, platform, models });
 const upstream: fc.Arbitrary<Upstream> = fc.record({
@@ -44,9 +52,17 @@ const upstream: fc.Arbitrary<Upstream> = fc.record({
 });
 const int8 = fc.bigInt({ min: 0n, max: 2n ** 63n - 1n });
 
+const LIMITLESS = { keyId: 'k', accountId: 'a', groupId: 'g', groupName: 'g', platform: 'openai', models: null, multiplierPpm: 1, status: 'active', accountStatus: 'active' };
+
 describe('what the account service says', () => {
   it('of a key comes back as it was written', () => {
     fc.assert(fc.property(fc.option(key, { nil: undefined }), (record) => expect(readKeyAnswer(sent(writeKeyAnswer(record)))).toEqual(record)));
+  });
+
+  it('of a key has no limits where an earlier version says nothing of them', () => {
+    const [record] = fc.sample(key, 1);
+    const { limits: _limits, ...earlier } = { ...record, models: null };
+    expect(readKeyAnswer(sent({ key: earlier }))).toMatchObject({ limits: [] });
   });
 
   it('of groups comes back as it was written', () => {
@@ -68,6 +84,8 @@ describe('what the account service says', () => {
     ['a key', readKeyAnswer, {}],
     ['a key', readKeyAnswer, { key: { keyId: 'k' } }],
     ['a key', readKeyAnswer, null],
+    ['a key', readKeyAnswer, { key: { ...LIMITLESS, limits: [{ scope: 'key', id: 'k', requestsPerMinute: 0 }] } }],
+    ['a key', readKeyAnswer, { key: { ...LIMITLESS, limits: [{ scope: 'planet', id: 'k' }] } }],
     ['groups', readGroupsAnswer, { groups: null }],
     ['upstreams', readUpstreamsAnswer, { upstreams: [{ upstreamId: 'u' }] }],
     ['a balance', readBalanceAnswer, { balance: { seq: 1, balanceNanoUsd: '1' } }],

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { GroupRecord, KeyRecord } from './account-directory.js';
+import { LIMIT_SCOPES, MOST_LIMIT } from './request-limits.js';
 import type { Upstream } from './upstream-directory.js';
 import type { WalletBalance } from './balances.js';
 
@@ -13,6 +14,8 @@ export const keyQuestion = z
   .object({ digest: z.string().regex(/^[A-Za-z0-9_-]{43}$/) })
   .transform(({ digest }) => Buffer.from(digest, 'base64url'));
 
+const limit = z.int().min(1).max(MOST_LIMIT).optional();
+const scopedLimits = z.object({ scope: z.enum(LIMIT_SCOPES), id: z.string(), requestsPerMinute: limit, tokensPerMinute: limit, concurrentRequests: limit });
 const key = z.object({
   keyId: z.string(),
   accountId: z.string(),
@@ -23,6 +26,8 @@ const key = z.object({
   multiplierPpm: z.int().min(0),
   status: z.enum(['active', 'disabled']),
   accountStatus: z.enum(['active', 'suspended']),
+  // A service of the version before says nothing of limits.
+  limits: z.array(scopedLimits).default([]),
 });
 const group = z.object({ groupId: z.string(), name: z.string(), platform, models });
 const upstream = z.object({

@@ -1,4 +1,6 @@
 export type { AccountDirectory, BalanceQuery, GroupRecord, KeyRecord } from './account-directory.js';
+export { LIMIT_SCOPES, MOST_LIMIT, isUnlimited } from './request-limits.js';
+export type { LimitScope, RequestLimits, ScopedLimits } from './request-limits.js';
 export type { Upstream, UpstreamDirectory } from './upstream-directory.js';
 export type { Balances, WalletBalance } from './balances.js';
 export { GATEWAY_REPLACED, isReplaced } from './gateways.js';

@@ -4,6 +4,8 @@ import type { Pool } from '@tokone/persistence';
 import type { Platform } from '@tokone/protocol';
 import { noAccountMetrics } from '@tokone/telemetry';
 import type { AccountMetrics } from '@tokone/telemetry';
+import { scopedLimits } from './limits.js';
+import type { LimitRow } from './limits.js';
 
 interface KeyRow {
   key_id: string;
@@ -16,6 +18,8 @@ interface KeyRow {
   status: KeyRecord['status'];
   account_status: KeyRecord['accountStatus'];
   digest: Buffer;
+  /** Null where there are none. */
+  limits: LimitRow[] | null;
 }
 
 /** Keys and groups from account's own tables. Every answer is one fresh read; the pool's deadline bounds it. */
@@ -58,6 +62,7 @@ export class LocalAccountDirectory implements AccountDirectory {
       multiplierPpm: row.multiplier_ppm,
       status: row.status,
       accountStatus: row.account_status,
+      limits: scopedLimits(row.limits ?? []),
     };
   }
 }
@@ -68,7 +73,10 @@ function modelSet(models: string[] | null): ReadonlySet<string> | undefined {
 
 const FIND_KEY = `
 SELECT k.id AS key_id, k.account_id, k.group_id, g.name AS group_name, g.platform, g.models,
-  coalesce(m.multiplier_ppm, g.multiplier_ppm) AS multiplier_ppm, k.status, a.status AS account_status, k.digest
+  coalesce(m.multiplier_ppm, g.multiplier_ppm) AS multiplier_ppm, k.status, a.status AS account_status, k.digest,
+  (SELECT json_agg(l) FROM account.limits l
+   WHERE l.key_id = k.id OR l.user_id = k.user_id OR (l.account_id = k.account_id AND (l.group_id IS NULL OR l.group_id = k.group_id))
+     OR (l.account_id IS NULL AND l.group_id = k.group_id)) AS limits
 FROM account.keys k
 JOIN account.accounts a ON a.id = k.account_id
 JOIN account.groups g ON g.id = k.group_id

@@ -11,9 +11,11 @@ import { CredentialSeal } from './credential-seal.js';
 import { Deployment } from './deployment.js';
 import { Groups } from './groups.js';
 import { KeyIssuer, Keys } from './keys.js';
+import { Limits } from './limits.js';
 import { Transfers } from './transfers.js';
 import { countNegativeWallets } from './negative-wallets.js';
 import { LocalUpstreamDirectory } from './upstream-directory.js';
+import { Users } from './users.js';
 
 export interface AccountFeatureParts {
   /** Opened with `ACCOUNT_SCHEMA`, migrated. For management. Not closed here. */
@@ -40,6 +42,8 @@ export class AccountFeature {
   readonly accounts: Accounts;
   readonly keys: Keys;
   readonly groups: Groups;
+  readonly users: Users;
+  readonly limits: Limits;
   readonly transfers: Transfers;
   readonly deployment: Deployment;
   readonly metrics: AccountMetrics;
@@ -56,6 +60,8 @@ export class AccountFeature {
     this.accounts = new Accounts(database, pool, ids);
     this.keys = new Keys(database, pool, issuer);
     this.groups = new Groups(database);
+    this.users = new Users(database, pool, ids);
+    this.limits = new Limits(pool);
     this.transfers = new Transfers(database);
     this.deployment = new Deployment({ pool, seal, issuer, ids });
   }

@@ -1,6 +1,7 @@
 import { AccountEntity, AccountMultiplierEntity, KeyEntity } from './entities/account.entity.js';
 import { GroupEntity, GroupUpstreamEntity, UpstreamEntity } from './entities/group.entity.js';
 import { AuditEntity, EntryEntity, LedgerAccountEntity, TransferEntity } from './entities/ledger.entity.js';
+import { UserEntity } from './entities/user.entity.js';
 import { Accounts1700000000001 } from './migrations/0001-accounts.js';
 import { Ledger1700000000002 } from './migrations/0002-ledger.js';
 import { Changes1700000000003 } from './migrations/0003-changes.js';
@@ -8,6 +9,7 @@ import { Gateways1700000000004 } from './migrations/0004-gateways.js';
 import { ChargeCursors1700000000005 } from './migrations/0005-charge-cursors.js';
 import { Reconciliation1700000000006 } from './migrations/0006-reconciliation.js';
 import { FirstOpenings1700000000007 } from './migrations/0007-first-openings.js';
+import { Limits1700000000008 } from './migrations/0008-limits.js';
 
 /** What a main hands to `openDatabase` for this feature. */
 export const ACCOUNT_SCHEMA = {
@@ -16,6 +18,7 @@ export const ACCOUNT_SCHEMA = {
     AccountEntity,
     AccountMultiplierEntity,
     KeyEntity,
+    UserEntity,
     GroupEntity,
     UpstreamEntity,
     GroupUpstreamEntity,
@@ -32,5 +35,6 @@ export const ACCOUNT_SCHEMA = {
     ChargeCursors1700000000005,
     Reconciliation1700000000006,
     FirstOpenings1700000000007,
+    Limits1700000000008,
   ],
 };

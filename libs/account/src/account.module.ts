@@ -4,17 +4,21 @@ import type { AccountFeature } from './account-feature.js';
 import { Accounts } from './accounts.js';
 import { Groups } from './groups.js';
 import { Keys } from './keys.js';
+import { Limits } from './limits.js';
 import type { LedgerService } from './ledger-service.js';
 import { AccountsController } from './management/accounts.controller.js';
 import { ChargeExplanation, ChargesController } from './management/charges.controller.js';
 import { GroupsController } from './management/groups.controller.js';
 import { KeysController } from './management/keys.controller.js';
+import { LimitsController } from './management/limits.controller.js';
 import { ManagementErrorFilter, ManagementFailureReporter } from './management/management-error.filter.js';
 import { ReconciliationController } from './management/reconciliation.controller.js';
 import { OperatorGuard, OperatorToken } from './management/operator.guard.js';
+import { UsersController } from './management/users.controller.js';
 import { ReconciliationService } from './reconciliation/reconciliation-service.js';
 import { TopUps } from './top-ups.js';
 import { Transfers } from './transfers.js';
+import { Users } from './users.js';
 
 export interface AccountModuleOptions {
   feature: AccountFeature;
@@ -35,7 +39,7 @@ export class AccountModule {
   static with({ feature, ledger, reconciliation, operatorToken, explainCharge }: AccountModuleOptions): DynamicModule {
     return {
       module: AccountModule,
-      controllers: [AccountsController, KeysController, GroupsController, ChargesController, ReconciliationController],
+      controllers: [AccountsController, KeysController, UsersController, LimitsController, GroupsController, ChargesController, ReconciliationController],
       providers: [
         OperatorGuard,
         ManagementErrorFilter,
@@ -45,6 +49,8 @@ export class AccountModule {
         { provide: Uuid7Source, useValue: feature.parts.ids },
         { provide: Accounts, useValue: feature.accounts },
         { provide: Keys, useValue: feature.keys },
+        { provide: Users, useValue: feature.users },
+        { provide: Limits, useValue: feature.limits },
         { provide: Groups, useValue: feature.groups },
         { provide: Transfers, useValue: feature.transfers },
         { provide: ReconciliationService, useValue: reconciliation },

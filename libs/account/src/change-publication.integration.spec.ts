@@ -73,6 +73,24 @@ function until(ask: () => boolean | Promise<boolean>): Promise<unknown> {
   return waitFor(ask, { what: 'the changes to be told', deadlineMs: 10_000, intervalMs: 10 });
 }
 
+type Change = [sql: string, values: unknown[], events: object[]];
+
+/** Whoever's limits change, whatever is done to them. */
+function limitChanges({ accountId, groupId, keyId, userId, keyDigest }: Record<'accountId' | 'groupId' | 'keyId' | 'userId' | 'keyDigest', string>): Change[] {
+  const subjects: [string, string[], object][] = [
+    ['account_id', [accountId], { kind: 'account', accountId }],
+    ['group_id', [groupId], { kind: 'group', groupId }],
+    ['account_id, group_id', [accountId, groupId], { kind: 'multiplier', accountId, groupId }],
+    ['user_id', [userId], { kind: 'account', accountId }],
+    ['key_id', [keyId], { kind: 'key', keyDigest, accountId, groupId }],
+  ];
+  return subjects.flatMap(([columns, ids, event]): Change[] => [
+    [`INSERT INTO account.limits (requests_per_minute, ${columns}) VALUES (5, ${ids.map((_id, index) => `$${index + 1}`).join(', ')})`, ids, [event]],
+    ['UPDATE account.limits SET requests_per_minute = 6', [], [event]],
+    ['DELETE FROM account.limits', [], [event]],
+  ]);
+}
+
 describe('what changes an account', () => {
   it('is told with what to forget: keys, accounts, groups, multipliers, upstreams', async () => {
     const { accounts, keys, deployment } = ledger.feature;
@@ -88,12 +106,14 @@ describe('what changes an account', () => {
     expect(await eventsOf(() => deployment.setGroupUpstream('OpenAI', { ...upstream, credential: 'another' }))).toEqual([
       { schema: 1, id: expect.any(String), at: expect.any(Number), traceparent: null, kind: 'upstream', groupId },
     ]);
-    const sql: [string, unknown[], object[]][] = [
+    const userId = (await ledger.feature.users.create({ accountId, name: 'Ada', actor: 'test' })).id;
+    const sql: Change[] = [
       [`UPDATE account.accounts SET status = 'suspended' WHERE id = $1`, [accountId], [{ kind: 'account', accountId }]],
       ['UPDATE account.groups SET multiplier_ppm = 5 WHERE id = $1', [groupId], [{ kind: 'group', groupId }]],
       ['INSERT INTO account.account_multipliers VALUES ($1, $2, 7)', [accountId, groupId], [{ kind: 'multiplier', accountId, groupId }]],
       ['DELETE FROM account.account_multipliers WHERE account_id = $1', [accountId], [{ kind: 'multiplier', accountId, groupId }]],
       ['DELETE FROM account.group_upstreams WHERE group_id = $1', [groupId], [{ kind: 'upstream', groupId }]],
+      ...limitChanges({ accountId, groupId: groupId ?? '', keyId, userId, keyDigest: keyDigest ?? '' }),
       ['DELETE FROM account.keys WHERE id = $1', [keyId], [{ kind: 'key', keyDigest }]],
     ];
     for (const [text, values, expected] of sql) expect(await eventsOf(() => ledger.pool.query(text, values))).toMatchObject(expected);

@@ -97,6 +97,7 @@ describe('the directory of keys', () => {
       multiplierPpm: 1_000_000,
       status: 'active',
       accountStatus: 'active',
+      limits: [],
     });
     await ledger.pool.query('INSERT INTO account.account_multipliers VALUES ($1, $2, 500000)', [accountId, issued.groupId]);
     await ledger.pool.query(`UPDATE account.groups SET models = '{a,b}', multiplier_ppm = 3 WHERE name = 'gemini'`);

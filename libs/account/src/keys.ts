@@ -13,6 +13,8 @@ export interface KeySummary {
   accountId: string;
   groupId: string;
   groupName: string;
+  /** Null: of no user. */
+  userId: string | null;
   name: string;
   lastFour: string;
   status: 'active' | 'disabled';
@@ -24,6 +26,8 @@ export interface NewKey {
   accountId: string;
   /** Name or id of the group. */
   group: string;
+  /** Of that account. */
+  userId?: string | undefined;
   name: string;
   actor: string;
 }
@@ -33,6 +37,7 @@ export interface IssuedKey {
   id: string;
   accountId: string;
   groupId: string;
+  userId: string | null;
   key: string;
 }
 
@@ -54,7 +59,7 @@ export class KeyIssuer {
     return keyDigest(this.parts.pepper, key);
   }
 
-  /** @throws AccountError `not_found` for an unknown account or group. */
+  /** @throws AccountError `not_found` for an unknown account or group, or a user of another account. */
   async issue(client: PoolClient, request: NewKey): Promise<IssuedKey> {
     const id = this.parts.ids.next();
     const key = newKeySecret(this.parts.prefix);
@@ -63,14 +68,15 @@ export class KeyIssuer {
     const { rows } = await client.query<{ id: string }>('SELECT id FROM account.groups WHERE name = $1 OR id::text = $1', [request.group]);
     const [group] = rows;
     if (group === undefined) throw notFound('group', request.group);
-    const { accountId, name, actor } = request;
+    const { accountId, userId = null, name, actor } = request;
+    if (userId !== null) await requireUser(client, accountId, userId);
     await client.query(
-      'INSERT INTO account.keys (id, account_id, group_id, name, digest, last_four) VALUES ($1, $2, $3, $4, $5, $6)',
-      [id, accountId, group.id, name, this.digest(key), lastFour(key)],
+      'INSERT INTO account.keys (id, account_id, group_id, user_id, name, digest, last_four) VALUES ($1, $2, $3, $4, $5, $6, $7)',
+      [id, accountId, group.id, userId, name, this.digest(key), lastFour(key)],
     );
-    const after = { accountId, groupId: group.id, name, lastFour: lastFour(key) };
+    const after = { accountId, groupId: group.id, ...(userId !== null && { userId }), name, lastFour: lastFour(key) };
     await writeAudit(client, { actor, action: 'key.created', subject: id, after });
-    return { id, accountId, groupId: group.id, key };
+    return { id, accountId, groupId: group.id, userId, key };
   }
 }
 
@@ -111,7 +117,7 @@ export class Keys {
     const query = this.database
       .createQueryBuilder(KeyEntity, 'key')
       .innerJoin(GroupEntity, 'owner', 'owner.id = key.group_id')
-      .select(['key.id AS id', 'key.account_id AS "accountId"', 'key.group_id AS "groupId"', 'owner.name AS "groupName"'])
+      .select(['key.id AS id', 'key.account_id AS "accountId"', 'key.group_id AS "groupId"', 'owner.name AS "groupName"', 'key.user_id AS "userId"'])
       .addSelect(['key.name AS name', 'key.last_four AS "lastFour"', 'key.status AS status'])
       .addSelect(['key.created_at AS "createdAt"', 'key.disabled_at AS "disabledAt"'])
       .orderBy('key.id')
@@ -121,4 +127,9 @@ export class Keys {
     if (page.after !== undefined) query.andWhere('key.id > :after', { after: page.after });
     return query.getRawMany<KeySummary>();
   }
+}
+
+async function requireUser(client: PoolClient, accountId: string, userId: string): Promise<void> {
+  const { rowCount } = await client.query('SELECT 1 FROM account.users WHERE id = $1 AND account_id = $2', [userId, accountId]);
+  if (rowCount === 0) throw notFound('user of this account', userId);
 }

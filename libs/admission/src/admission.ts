@@ -1,9 +1,16 @@
+import type { ScopedLimits } from '@tokone/account-client';
+import type { LimitRefusal } from './limits/account-limits.js';
+
 /**
  * The port that keeps balances from passing zero. Drivers: a Map in one process; one Lua script per action in Redis.
  *
  * Per account it knows `limit` (balance posted up to ledger sequence `seq`) and one record per running or closed but
  * unposted request. available = limit − Σ records. Every request is counted exactly once: inside the posted balance
  * or as a record. All actions are idempotent by request id. Amounts are nano-USD ≥ 0.
+ *
+ * In the same step it keeps limits: requests and tokens in any 60 s, and requests at a time. A request counts in all
+ * scopes that it names or in none, once however often it is repeated, and never where the balance refuses it: no wait
+ * helps there. What limits have counted may be lost with the state, and begins anew.
  */
 export interface Admission {
   /** Takes a hold, all or nothing. Repeating gives the decision of the first answer and the hold as it is now. */
@@ -22,8 +29,8 @@ export interface Admission {
    */
   settle(accountId: string, settlement: Settlement): Promise<bigint>;
   /**
-   * Gives a hold back whole: the request never reached an upstream, or will not be charged. An id that was released is
-   * not reserved again.
+   * Gives a hold back whole: the request never reached an upstream, or will not be charged. Its slot and its tokens are
+   * free again, but it stays one request of its minute. An id that was released is not reserved again.
    */
   release(accountId: string, requestId: string): Promise<void>;
   /**
@@ -48,6 +55,10 @@ export interface ReserveRequest {
    * Pure and cheap; returns the hold and the part that decides between 402 and 429.
    */
   amount: HoldRule;
+  /** What it counts in; absent or empty costs nothing. */
+  limits?: readonly ScopedLimits[];
+  /** That it may use: counted until it ends, then replaced by what it did use. Not more than any limit of tokens, since no wait would help. */
+  tokens?: number;
 }
 
 /** Decides the hold from what the account has available. See `decideHold`. */
@@ -64,6 +75,7 @@ export type ReserveResult =
   | { status: 'held'; holdNanoUsd: bigint; extendable: boolean; /** the hold covers the worst case */ whole: boolean }
   | { status: 'insufficient_balance'; availableNanoUsd: bigint; neededNanoUsd: bigint }
   | { status: 'balance_held'; availableNanoUsd: bigint; neededNanoUsd: bigint }
+  | ({ status: 'limited' } & LimitRefusal)
   /** The account's state is not known (yet): not a refusal of the tenant, try again. `cause` is for the log. */
   | { status: 'unavailable'; cause?: unknown };
 
@@ -77,6 +89,8 @@ export interface Settlement {
    * admission: a hold that a former process left open may be larger than what that process settled for.
    */
   mayBeLess?: boolean;
+  /** That it used, of all classes. Absent: what it might have used stays counted. */
+  usedTokens?: number;
 }
 
 export interface ExtendResult {

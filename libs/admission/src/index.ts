@@ -10,6 +10,8 @@ export type {
 } from './admission.js';
 export { decideHold } from './decide-hold.js';
 export type { HoldDecision } from './decide-hold.js';
+export { LIMIT_KINDS } from './limits/account-limits.js';
+export type { LimitKind, LimitRefusal } from './limits/account-limits.js';
 export { MemoryAdmission } from './memory-admission.js';
 export type { MemoryAdmissionOptions, UnpostedRecords } from './memory-admission.js';
 export type { AccountOpener } from './redis/account-opener.js';

@@ -2,15 +2,17 @@ import { describe, expect, it } from '@jest/globals';
 import { admissionContract } from './admission.contract.js';
 import { admissionSimulation } from './admission-simulation.contract.js';
 import type { BalanceSource } from './admission.js';
+import { limitsContract } from './limits.contract.js';
 import { MemoryAdmission } from './memory-admission.js';
 
-const makeDriver = async (balances: BalanceSource) => {
-  const admission = new MemoryAdmission({ balances, now: () => 0 });
+const makeDriver = async (balances: BalanceSource, clock = { nowMs: 0 }) => {
+  const admission = new MemoryAdmission({ balances, now: () => clock.nowMs });
   return { admission, unposted: async () => admission.unposted(0), outstanding: async () => admission.outstanding(), atRest: async () => undefined, close: async () => undefined };
 };
 
-admissionContract('one process', makeDriver);
-admissionSimulation('one process', makeDriver);
+admissionContract('one process', (balances) => makeDriver(balances));
+admissionSimulation('one process', (balances) => makeDriver(balances));
+limitsContract('one process', makeDriver);
 
 /** Every account has 100 at sequence 1; `opened` counts the reads of each. */
 function accounts() {

@@ -10,6 +10,7 @@ import type {
 import { AccountHolds } from './account-holds.js';
 import { AUDITED_ACCOUNTS, AUDITED_RECORDS } from './admission-audit.js';
 import type { AuditPage, AuditedAccount } from './admission-audit.js';
+import { AccountLimits } from './limits/account-limits.js';
 
 export interface MemoryAdmissionOptions {
   balances: BalanceSource;
@@ -21,6 +22,8 @@ export interface MemoryAdmissionOptions {
 
 /** Rises with each account that is loaded, so that a page can say where it ended. */
 class LoadedAccount extends AccountHolds {
+  readonly limits = new AccountLimits();
+
   constructor(
     readonly loadNumber: number,
     seq: bigint,
@@ -68,7 +71,7 @@ export class MemoryAdmission implements Admission {
       }
       account = this.accounts.get(request.accountId);
     }
-    return account.reserve(request.requestId, request.amount, this.options.now());
+    return admit(account, request, this.options.now());
   }
 
   extend(accountId: string, requestId: string, byNanoUsd: bigint): Promise<ExtendResult> {
@@ -79,11 +82,14 @@ export class MemoryAdmission implements Admission {
     const account = this.accounts.get(accountId);
     // Only an account without records is ever pushed out, so this one was posted.
     if (!account) return Promise.resolve(settlement.costNanoUsd);
+    account.limits.end(settlement.requestId, settlement.usedTokens, this.options.now());
     return Promise.resolve(account.settle(settlement, this.options.now()));
   }
 
   release(accountId: string, requestId: string): Promise<void> {
-    this.accounts.get(accountId)?.release(requestId);
+    const account = this.accounts.get(accountId);
+    account?.release(requestId);
+    account?.limits.end(requestId, 0, this.options.now());
     return Promise.resolve();
   }
 
@@ -93,7 +99,9 @@ export class MemoryAdmission implements Admission {
   post(posting: AdmissionPosting): Promise<void> {
     const loading = this.loading.get(posting.accountId);
     if (loading && (loading.latest === undefined || posting.seq > loading.latest.seq)) loading.latest = posting;
-    this.accounts.get(posting.accountId)?.post(posting);
+    const account = this.accounts.get(posting.accountId);
+    account?.post(posting);
+    for (const requestId of posting.requestIds) account?.limits.end(requestId, undefined, this.options.now());
     return Promise.resolve();
   }
 
@@ -170,6 +178,17 @@ export class MemoryAdmission implements Admission {
       if (this.accounts.size < this.maxAccounts) return;
     }
   }
+}
+
+/** The balance first: where that does not do, no wait helps. */
+function admit(account: LoadedAccount, { requestId, amount, limits = [], tokens = 0 }: ReserveRequest, nowMs: number): ReserveResult {
+  const repeated = account.records.has(requestId);
+  const result = account.reserve(requestId, amount, nowMs);
+  if (repeated || limits.length === 0 || result.status !== 'held') return result;
+  const refusal = account.limits.count({ requestId, limits, tokens }, nowMs);
+  if (refusal === undefined) return result;
+  account.release(requestId);
+  return { status: 'limited', ...refusal };
 }
 
 function auditOf(accountId: string, { seq, limitNanoUsd, heldNanoUsd, settledNanoUsd, records }: AccountHolds, nowMs: number): AuditedAccount {

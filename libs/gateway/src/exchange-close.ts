@@ -1,7 +1,7 @@
 import type { UsageRecorded } from '@tokone/events';
 import { SPOOL_RECORD, writeUsageRecorded } from '@tokone/events';
 import { rateUsage } from '@tokone/pricing';
-import { GatewayError, traceparentOf } from '@tokone/protocol';
+import { GatewayError, totalInputTokens, totalOutputTokens, traceparentOf } from '@tokone/protocol';
 import { measureExchange } from './exchange-measure.js';
 import type { Exchange } from './exchange.js';
 import { measureUsage } from './measured-usage.js';
@@ -36,7 +36,7 @@ async function settleAndClose(exchange: Exchange): Promise<void> {
     askedTier: request.plan.tier,
     price: request.plan.price,
   });
-  const grantNanoUsd = await settle(exchange, costOf(exchange, usage));
+  const grantNanoUsd = await settle(exchange, costOf(exchange, usage), totalInputTokens(usage.tokens) + totalOutputTokens(usage.tokens));
   measureExchange(exchange, usage, grantNanoUsd);
   describeUsage(exchange, usage, grantNanoUsd);
   spool.append(SPOOL_RECORD.close, request.requestId, writeUsageRecorded(closeEvent(exchange, usage, grantNanoUsd)));
@@ -73,7 +73,7 @@ function costOf(exchange: Exchange, usage: MeasuredUsage): bigint {
 }
 
 /** An admission that does not answer in time must not keep the answer: the hold so far is the bound, and the driver repeats the settle. */
-function settle(exchange: Exchange, costNanoUsd: bigint): Promise<bigint> {
+function settle(exchange: Exchange, costNanoUsd: bigint, usedTokens: number): Promise<bigint> {
   const { ports, limits } = exchange.context;
   const { key, requestId } = exchange.request;
   const held = exchange.watch.held;
@@ -84,7 +84,7 @@ function settle(exchange: Exchange, costNanoUsd: bigint): Promise<bigint> {
       clearTimeout(timer);
       resolve(grantNanoUsd);
     };
-    ports.admission.settle(key.accountId, { requestId, costNanoUsd, heldNanoUsd: held }).then(answer, () => answer(fallback));
+    ports.admission.settle(key.accountId, { requestId, costNanoUsd, heldNanoUsd: held, usedTokens }).then(answer, () => answer(fallback));
   });
 }
 

@@ -14,6 +14,7 @@ import { ClientAnswer, writeRefusal } from './client-answer.js';
 import { Exchange } from './exchange.js';
 import type { AdmittedRequest, ExchangeContext } from './exchange.js';
 import type { GroupList } from './gateway-context.js';
+import { limitReached } from './limit-refusal.js';
 import type { RefusalRecord } from './refusal-record.js';
 import { ClientLeftError } from './request-body.js';
 import type { BodyBudget } from './request-body.js';
@@ -90,9 +91,10 @@ export class InferenceIntake {
     if (!this.context.ready()) throw notReady();
     if (!ports.spool.accepting) throw spoolUnavailable();
     phases.over('check');
-    const reserved = await traceReserve(tracing, arrival.span, () => ports.admission.reserve({ accountId: key.accountId, requestId: arrival.requestId, amount: plan.rule }));
-    metrics.admission(reserved.status);
-    const hold = heldOrRefused(reserved);
+    const asked = { accountId: key.accountId, requestId: arrival.requestId, amount: plan.rule, limits: key.limits, tokens: plan.tokens };
+    const reserved = await traceReserve(tracing, arrival.span, () => ports.admission.reserve(asked));
+    metrics.admission(reserved.status === 'limited' ? `limited_${reserved.kind}` : reserved.status);
+    const hold = heldOrRefused(reserved, plan.tokens);
     const outputLimit = plan.rule.mode === 'no_limit' && !hold.whole ? await this.affordableLimit(arrival, plan, hold.holdNanoUsd) : undefined;
     const admitted: AdmittedRequest = {
       requestId: arrival.requestId,
@@ -171,9 +173,10 @@ export class InferenceIntake {
   }
 }
 
-function heldOrRefused(result: ReserveResult): { holdNanoUsd: bigint; extendable: boolean; whole: boolean } {
+function heldOrRefused(result: ReserveResult, tokens: number): { holdNanoUsd: bigint; extendable: boolean; whole: boolean } {
   if (result.status === 'held') return result;
   if (result.status === 'unavailable') throw new GatewayError('admission_unavailable', 'The balance cannot be checked right now. Send the request again in a moment.', { retryAfterSeconds: 1, cause: result.cause });
+  if (result.status === 'limited') throw limitReached(result, tokens);
   const amounts = `${writeUsd(result.availableNanoUsd)} USD is available and ${writeUsd(result.neededNanoUsd)} USD is needed`;
   if (result.status === 'balance_held') {
     throw new GatewayError('balance_held', `Running requests hold the balance: ${amounts} for this request. Wait for one to end, or top up.`, { retryAfterSeconds: 2 });

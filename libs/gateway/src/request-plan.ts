@@ -7,6 +7,7 @@ import { DIALECT_OF_PLATFORM, GatewayError, PLATFORM_OF_DIALECT } from '@tokone/
 import type { AnswerFraming, BodyFacts, InferenceEndpoint, Platform, TokenClass } from '@tokone/protocol';
 import { inputEstimate } from './input-estimate.js';
 import type { InputEstimate } from './input-estimate.js';
+import { refuseBeyondLimits } from './limit-refusal.js';
 import { askedTier, refuseUnpricedOptions } from './service-tier.js';
 
 export interface PlanInput {
@@ -30,6 +31,8 @@ export interface RequestPlan {
   input: InputEstimate;
   estimate: HoldEstimate;
   rule: HoldRule;
+  /** That it may use, for limits of tokens: what is held for its input, and the output that it states, else a first step of it. */
+  tokens: number;
   /** How many answers are asked for, and the thinking that each may take beside its output limit, tokens. */
   answers: number;
   thinkingTokens: number;
@@ -69,7 +72,9 @@ export function planRequest(plan: PlanInput): RequestPlan {
   });
   const mode = streamed ? 'stream' : facts.outputLimit === undefined ? 'no_limit' : 'limit_stated';
   const rule: HoldRule = { inputNanoUsd: estimate.inputNanoUsd, worstNanoUsd: estimate.worstNanoUsd, firstStepNanoUsd: estimate.firstStepNanoUsd, mode };
-  return { model, price, streamed, framing, tier, input, estimate, rule, answers: facts.answers, thinkingTokens: thinkingBeside(facts, price) };
+  const tokens = input.heldTokens + (facts.outputLimit === undefined ? Math.min(worstOutputTokens, STEP_TOKENS) : worstOutputTokens);
+  refuseBeyondLimits(key.limits, tokens);
+  return { model, price, streamed, framing, tier, input, estimate, rule, tokens, answers: facts.answers, thinkingTokens: thinkingBeside(facts, price) };
 }
 
 /** More tokens than any answer has; keeps products of limits and answers in range. */

@@ -5,7 +5,7 @@ import type { ClusterOptions, RedisOptions } from 'ioredis';
 import type { Logger } from '@tokone/telemetry';
 import { AnswerDeadline } from './answer-deadline.js';
 
-/** One action: a Lua script that sees the one key that it is called with. Its text decides what runs, never its name. */
+/** One action: a Lua script that sees the keys that it is called with. Its text decides what runs, never its name. */
 export interface RedisScript {
   /** For logs and errors. */
   name: string;
@@ -51,7 +51,7 @@ const CONNECTED_POLL_MS = 20;
 const SCAN_COUNT = 500;
 
 /**
- * Redis as a place for scripts on single keys, on one server or a cluster. Nothing waits for a connection: what cannot
+ * Redis as a place for scripts on one key, or on some of one slot, on one server or a cluster. Nothing waits for a connection: what cannot
  * be sent now fails now. Nothing is sent twice: an action whose answer was lost is its caller's to repeat.
  * Owner: close().
  */
@@ -86,11 +86,12 @@ export class RedisStore {
     if (this.client instanceof Cluster) await Promise.all(this.client.nodes('master').map((node) => node.ping()));
   }
 
-  /** @throws RedisUnavailableError within the deadline. */
-  async run(script: RedisScript, key: string, args: readonly (string | number)[]): Promise<readonly unknown[]> {
+  /** Several keys share what stands in braces, so that one node of a cluster has them. @throws RedisUnavailableError within the deadline. */
+  async run(script: RedisScript, keys: string | readonly string[], args: readonly (string | number)[]): Promise<readonly unknown[]> {
     if (!this.connected) throw new RedisUnavailableError(`Redis is not connected, so ${script.name} was not sent`, false);
     try {
-      return (await this.deadline.within(this.evaluate(script, [key, ...args]))) as readonly unknown[];
+      const all = typeof keys === 'string' ? [keys] : keys;
+      return (await this.deadline.within(this.evaluate(script, [all.length, ...all, ...args]))) as readonly unknown[];
     } catch (cause) {
       throw new RedisUnavailableError(`Redis did not run ${script.name}: ${(cause as Error).message}`, true, { cause });
     }
@@ -139,13 +140,14 @@ export class RedisStore {
     if (open) await ended;
   }
 
+  /** `args` begins with the number of keys. */
   private async evaluate({ lua }: RedisScript, args: readonly (string | number)[]): Promise<unknown> {
     try {
-      return await this.client.call('EVALSHA', shaOf(lua), 1, ...args);
+      return await this.client.call('EVALSHA', shaOf(lua), ...args);
     } catch (error) {
       if (!(error as Error).message.startsWith('NOSCRIPT')) throw error;
       // A server that has just started knows no script; this teaches it, and runs it.
-      return this.client.call('EVAL', lua, 1, ...args);
+      return this.client.call('EVAL', lua, ...args);
     }
   }
 

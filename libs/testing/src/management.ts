@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { GroupName, HoldsReport, Tenant } from './product.js';
+import type { GroupName, HoldsReport, ManagementMethod, Tenant } from './product.js';
 
 export interface JsonAnswer {
   status: number;
@@ -13,7 +13,7 @@ export async function managementUrl(dataFolder: string): Promise<string> {
 }
 
 /** The operator's API of the TokOne on a data folder, found as the command line finds it. */
-export async function callManagement(dataFolder: string, { method, path, body }: { method: 'GET' | 'POST'; path: string; body?: unknown }): Promise<JsonAnswer> {
+export async function callManagement(dataFolder: string, { method, path, body }: { method: ManagementMethod; path: string; body?: unknown }): Promise<JsonAnswer> {
   const { url, token } = JSON.parse(await readFile(join(dataFolder, 'operator.json'), 'utf8')) as { url: string; token: string };
   const answer = await fetch(new URL(path, url), {
     method,

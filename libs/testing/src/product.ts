@@ -3,6 +3,8 @@ import { StandaloneProcess } from './standalone.js';
 import type { QuickstartAddresses } from './standalone.js';
 import type { ChildProgram } from './child-program.js';
 
+export type ManagementMethod = 'GET' | 'POST' | 'PUT' | 'DELETE';
+
 /** What admission holds, as the gateway's management listener says. Nano-USD as a decimal string. */
 export interface HoldsReport {
   running: number;
@@ -38,7 +40,7 @@ export interface Product {
   /** Where it notes which simulator is its own. */
   readonly simulatorNotePath: string;
   /** One call of the operator's API. */
-  manage(method: 'GET' | 'POST', path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }>;
+  manage(method: ManagementMethod, path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }>;
   /** A new account with a balance and one key of a group. */
   tenant(balanceUsd: string, group: GroupName): Promise<Tenant>;
   /** What the gateway's readiness says, whatever its status. */

@@ -5,7 +5,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import { ChildProgram } from './child-program.js';
 import { callManagement, holdsOf, makeTenant, readReadiness } from './management.js';
 import type { JsonAnswer } from './management.js';
-import type { GroupName, HoldsReport, ManagementListener, Product, ProductOptions, Tenant } from './product.js';
+import type { GroupName, HoldsReport, ManagementListener, ManagementMethod, Product, ProductOptions, Tenant } from './product.js';
 import { createDatabase } from './servers/test-database.js';
 import { testServers } from './servers/test-servers.js';
 import { readQuickstart } from './standalone.js';
@@ -144,7 +144,7 @@ export class ServicesProcess implements Product {
     );
   }
 
-  manage(method: 'GET' | 'POST', path: string, body?: unknown): Promise<JsonAnswer> {
+  manage(method: ManagementMethod, path: string, body?: unknown): Promise<JsonAnswer> {
     return callManagement(this.dataFolder, { method, path, body });
   }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ChildProgram } from './child-program.js';
 import { callManagement, holdsOf, makeTenant, managementUrl } from './management.js';
 import type { JsonAnswer } from './management.js';
-import type { GroupName, HoldsReport, ManagementListener, Product, ProductOptions, Tenant } from './product.js';
+import type { GroupName, HoldsReport, ManagementListener, ManagementMethod, Product, ProductOptions, Tenant } from './product.js';
 import { makeTemporaryFolder } from './temporary-folder.js';
 
 export interface QuickstartAddresses {
@@ -79,7 +79,7 @@ export class StandaloneProcess implements Product {
     return join(this.dataFolder, 'simulator.json');
   }
 
-  manage(method: 'GET' | 'POST', path: string, body?: unknown): Promise<JsonAnswer> {
+  manage(method: ManagementMethod, path: string, body?: unknown): Promise<JsonAnswer> {
     return callManagement(this.dataFolder, { method, path, body });
   }
 

@@ -23,6 +23,7 @@ export class KeyEntity {
   @PrimaryColumn('uuid') id: string;
   @Column('uuid', { name: 'account_id' }) accountId: string;
   @Column('uuid', { name: 'group_id' }) groupId: string;
+  @Column('uuid', { name: 'user_id', nullable: true }) userId: string | null;
   @Column('text') name: string;
   @Column('bytea', { select: false }) digest: Buffer;
   @Column('text', { name: 'last_four' }) lastFour: string;

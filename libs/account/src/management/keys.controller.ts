@@ -8,7 +8,7 @@ import { id, line, name, page, requestPipe, writePage } from './request-schema.j
 
 const ACTOR = 'operator';
 /** `group` by name or id. */
-const newKey = z.strictObject({ account: id, group: name, name: line(100).default('') });
+const newKey = z.strictObject({ account: id, group: name, user: id.optional(), name: line(100).default('') });
 const keyPage = z.strictObject({ account: id.optional(), ...page });
 
 /** The keys of tenants. A key in the clear is in one answer only: that of its creation. */
@@ -21,9 +21,9 @@ export class KeysController {
 
   @Post()
   async issue(@Body({ schema: newKey }) body: z.output<typeof newKey>): Promise<object> {
-    const { account: accountId, group } = body;
-    const issued = await this.keys.issue({ accountId, group, name: body.name, actor: ACTOR });
-    return { id: issued.id, key: issued.key, accountId, groupId: issued.groupId, name: body.name };
+    const { account: accountId, group, user: userId } = body;
+    const issued = await this.keys.issue({ accountId, group, userId, name: body.name, actor: ACTOR });
+    return { id: issued.id, key: issued.key, accountId, groupId: issued.groupId, userId: issued.userId, name: body.name };
   }
 
   @Get()
@@ -44,6 +44,7 @@ function writeKey(key: KeySummary): { id: string } & Record<string, string | nul
     id: key.id,
     accountId: key.accountId,
     group: key.groupName,
+    userId: key.userId,
     name: key.name,
     lastFour: key.lastFour,
     status: key.status,

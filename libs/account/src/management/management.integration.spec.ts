@@ -16,9 +16,11 @@ import { AccountsController } from './accounts.controller.js';
 import { ChargesController } from './charges.controller.js';
 import { GroupsController } from './groups.controller.js';
 import { KeysController } from './keys.controller.js';
+import { LimitsController } from './limits.controller.js';
 import { ManagementErrorFilter } from './management-error.filter.js';
 import { OperatorGuard } from './operator.guard.js';
 import { ReconciliationController } from './reconciliation.controller.js';
+import { UsersController } from './users.controller.js';
 
 const TOKEN = 'operator-token-of-this-test-0123456789';
 const explained = new Map<string, object>();
@@ -71,6 +73,7 @@ interface Answer {
   items: Answer[];
   error: { code: string; message: string };
   report: Record<string, unknown> | null;
+  limits: Record<string, unknown> | null;
 }
 
 /** `route` is the method and the path. */
@@ -94,11 +97,16 @@ describe('the management API', () => {
     ['GET', '/api/v1/keys'],
     ['POST', '/api/v1/keys'],
     ['POST', '/api/v1/keys/x/disable'],
+    ['GET', '/api/v1/users'],
+    ['POST', '/api/v1/users'],
+    ['GET', '/api/v1/limits'],
+    ['PUT', '/api/v1/limits'],
+    ['DELETE', '/api/v1/limits'],
     ['GET', '/api/v1/groups'],
     ['GET', '/api/v1/charges/x'],
   ])('refuses %s %s without the operator token', async (method, path) => {
     for (const authorization of ['', 'Bearer', `Bearer ${TOKEN}x`, `Bearer ${TOKEN.slice(0, -1)}`, `Basic ${TOKEN}`, TOKEN]) {
-      const { status, body } = await call(`${method} ${path}`, method === 'POST' ? {} : undefined, { authorization });
+      const { status, body } = await call(`${method} ${path}`, method === 'POST' || method === 'PUT' ? {} : undefined, { authorization });
       expect({ authorization, status, code: body.error.code }).toEqual({ authorization, status: 401, code: 'unauthorized' });
     }
   });
@@ -142,6 +150,52 @@ describe('the management API', () => {
     expect(JSON.stringify(list.body)).not.toContain(key.slice(3, -4));
     expect(await call(`POST /api/v1/keys/${id}/disable`)).toMatchObject({ status: 200, body: { id, status: 'disabled' } });
     expect(await ledger.feature.directory.findKey(digest)).toMatchObject({ status: 'disabled' });
+  });
+
+  it('makes users of an account, and keys for them alone', async () => {
+    const [{ body: account }, { body: other }] = [await call('POST /api/v1/accounts', { name: 'Lovelace' }), await call('POST /api/v1/accounts', { name: 'other' })];
+    const user = await call('POST /api/v1/users', { account: account.id, name: 'Ada' });
+    expect(user).toMatchObject({ status: 201, body: { id: expect.any(String), accountId: account.id, name: 'Ada' } });
+    expect(await call('POST /api/v1/users', { account: account.id, name: 'Ada' })).toMatchObject({ status: 409, body: { error: { code: 'conflict', message: expect.stringContaining('"Ada"') } } });
+    expect((await call('POST /api/v1/users', { account: other.id, name: 'Ada' })).status).toBe(201);
+    expect((await call(`GET /api/v1/users?account=${account.id}`)).body.items).toEqual([user.body]);
+    const issued = await call('POST /api/v1/keys', { account: account.id, group: 'openai', user: user.body.id });
+    expect(issued).toMatchObject({ status: 201, body: { userId: user.body.id } });
+    expect((await call(`GET /api/v1/keys?account=${account.id}`)).body.items).toMatchObject([{ id: issued.body.id, userId: user.body.id }]);
+    expect(await call('POST /api/v1/keys', { account: other.id, group: 'openai', user: user.body.id })).toMatchObject({ status: 404, body: { error: { message: `There is no user of this account "${user.body.id}".` } } });
+  });
+
+  it('sets, shows and clears limits of account, user, key, group, and account in a group', async () => {
+    const { body: account } = await call('POST /api/v1/accounts', { name: 'Limited' });
+    const { body: user } = await call('POST /api/v1/users', { account: account.id, name: 'u' });
+    const { body: key } = await call('POST /api/v1/keys', { account: account.id, group: 'openai', user: user.id });
+    const limitsOfKey = async () => (await ledger.feature.directory.findKey(keyDigest(ledger.feature.parts.pepper, key.key)))?.limits;
+    for (const [query, scope] of [[`account=${account.id}`, 'account'], [`user=${user.id}`, 'user'], [`key=${key.id}`, 'key'], ['group=openai', 'group'], [`account=${account.id}&group=openai`, 'group']] as const) {
+      const subject = Object.fromEntries(new URLSearchParams(query));
+      expect(await call(`GET /api/v1/limits?${query}`)).toEqual({ status: 200, body: { ...subject, limits: null } });
+      const set = await call(`PUT /api/v1/limits?${query}`, { requestsPerMinute: 60, tokensPerMinute: null });
+      expect(set).toEqual({ status: 200, body: { ...subject, limits: { requestsPerMinute: 60, tokensPerMinute: null, concurrentRequests: null } } });
+      expect(await limitsOfKey()).toMatchObject([{ scope, requestsPerMinute: 60 }]);
+      // Set anew, it is what the last one says.
+      await call(`PUT /api/v1/limits?${query}`, { concurrentRequests: 2_147_483_647 });
+      expect(await limitsOfKey()).toEqual([{ scope, id: expect.any(String), concurrentRequests: 2_147_483_647 }]);
+      expect(await call(`DELETE /api/v1/limits?${query}`)).toEqual({ status: 200, body: { ...subject, limits: null } });
+      expect(await limitsOfKey()).toEqual([]);
+    }
+  });
+
+  it('lets an account have no limits in a group that has some, until that is cleared', async () => {
+    const { body: account } = await call('POST /api/v1/accounts', { name: 'Favoured' });
+    const { body: key } = await call('POST /api/v1/keys', { account: account.id, group: 'openai' });
+    const limitsOfKey = async () => (await ledger.feature.directory.findKey(keyDigest(ledger.feature.parts.pepper, key.key)))?.limits;
+    await call('PUT /api/v1/limits?group=openai', { requestsPerMinute: 5 });
+    const lifted = await call(`PUT /api/v1/limits?account=${account.id}&group=openai`, {});
+    expect(lifted.body.limits).toEqual({ requestsPerMinute: null, tokensPerMinute: null, concurrentRequests: null });
+    expect(await limitsOfKey()).toEqual([]);
+    await call(`DELETE /api/v1/limits?account=${account.id}&group=openai`);
+    expect(await limitsOfKey()).toMatchObject([{ scope: 'group', requestsPerMinute: 5 }]);
+    await call('PUT /api/v1/limits?group=openai', {});
+    expect((await call('GET /api/v1/limits?group=openai')).body.limits).toBeNull();
   });
 
   it('lists groups', async () => {
@@ -195,6 +249,20 @@ describe('the management API', () => {
     ['POST', '/api/v1/keys', { account: unknown, group: 'openai' }, 404, unknown],
     ['POST', '/api/v1/keys', { account: unknown }, 400, 'group'],
     ['POST', `/api/v1/keys/${unknown}/disable`, undefined, 404, unknown],
+    ['POST', '/api/v1/users', { account: unknown, name: 'x' }, 404, unknown],
+    ['POST', '/api/v1/users', { account: unknown }, 400, 'name'],
+    ['GET', '/api/v1/users', undefined, 400, 'account'],
+    ['GET', '/api/v1/limits', undefined, 400, 'account and a group'],
+    ['GET', `/api/v1/limits?user=${unknown}&key=${unknown}`, undefined, 400, 'account and a group'],
+    ['GET', `/api/v1/limits?user=${unknown}&group=openai`, undefined, 400, 'account and a group'],
+    ['GET', `/api/v1/limits?account=${unknown}`, undefined, 404, unknown],
+    ['PUT', `/api/v1/limits?user=${unknown}`, {}, 404, unknown],
+    ['DELETE', `/api/v1/limits?key=${unknown}`, undefined, 404, unknown],
+    ['GET', '/api/v1/limits?group=nope', undefined, 404, 'nope'],
+    ['PUT', '/api/v1/limits?group=openai', { requestsPerMinute: 0 }, 400, 'requestsPerMinute'],
+    ['PUT', '/api/v1/limits?group=openai', { tokensPerMinute: 2_147_483_648 }, 400, 'tokensPerMinute'],
+    ['PUT', '/api/v1/limits?group=openai', { concurrentRequests: '5' }, 400, 'concurrentRequests'],
+    ['PUT', '/api/v1/limits?group=openai', { rpm: 5 }, 400, 'rpm'],
     ['GET', '/api/v1/nothing', undefined, 404, ''],
   ])('answers %s %s %j with %i, naming %s', async (method, path, body, status, named) => {
     const answer = await call(`${method} ${path}`, body);
@@ -236,12 +304,12 @@ describe('the management API', () => {
 
   it('leaves an audit line for what operators change, without the key', async () => {
     const { rows } = await ledger.pool.query<{ action: string }>(`SELECT DISTINCT action FROM account.audit_log WHERE actor = 'operator' ORDER BY action`);
-    expect(rows.map(({ action }) => action)).toEqual(['account.created', 'account.topped_up', 'key.created', 'key.disabled']);
+    expect(rows.map(({ action }) => action)).toEqual(['account.created', 'account.topped_up', 'key.created', 'key.disabled', 'limits.cleared', 'limits.set', 'user.created']);
   });
 
   it('guards every route of every controller', () => {
     const { controllers } = AccountModule.with({ feature: ledger.feature, ledger: {} as LedgerService, reconciliation, operatorToken: TOKEN, explainCharge: async () => undefined });
-    expect(controllers).toEqual(expect.arrayContaining([AccountsController, KeysController, GroupsController, ChargesController, ReconciliationController]));
+    expect(controllers).toEqual(expect.arrayContaining([AccountsController, KeysController, UsersController, LimitsController, GroupsController, ChargesController, ReconciliationController]));
     for (const controller of controllers ?? []) expect(Reflect.getMetadata(GUARDS_METADATA, controller)).toEqual([OperatorGuard]);
   });
 

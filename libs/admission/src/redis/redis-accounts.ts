@@ -1,5 +1,8 @@
+import type { LimitScope, ScopedLimits } from '@tokone/account-client';
 import type { RedisScript, RedisStore } from '@tokone/redis';
 import type { AdmissionPosting, ExtendResult, HoldRule, ReserveResult, Settlement } from '../admission.js';
+import type { LimitKind } from '../limits/account-limits.js';
+import { RENEW_SLOTS, RESERVE_LIMITED, SETTLE_LIMITED, VOID_LIMITED } from './limit-scripts.js';
 import { ANNOUNCE, BEGIN, DROP, EXTEND, LOOK, OPEN, POST, RENEW, RESERVE, SEE, SETTLE, VOID } from './scripts.js';
 
 /** The account is not known in this epoch, or is being opened. */
@@ -20,6 +23,9 @@ export interface HoldRequest {
   owner: string;
   leaseMs: number;
   rule: HoldRule;
+  /** What it counts in, and with how many tokens. */
+  limits?: readonly ScopedLimits[] | undefined;
+  tokens?: number | undefined;
 }
 
 /** A hold as its gateway tells it while its account is being opened. */
@@ -53,14 +59,16 @@ export interface StoredRecord {
  */
 export class RedisAccounts {
   constructor(
-    private readonly store: RedisStore,
+    private readonly store: Pick<RedisStore, 'run' | 'remove' | 'fieldsOf' | 'keys'>,
     private readonly prefix = 'tokone:admission:1:',
   ) {}
 
   /** `void`: the request was given up before; it holds nothing and will not. */
-  async reserve(accountId: string, { requestId, owner, leaseMs, rule }: HoldRequest): Promise<ReserveResult | Cold | 'void'> {
+  async reserve(accountId: string, { requestId, owner, leaseMs, rule, limits = [], tokens = 0 }: HoldRequest): Promise<ReserveResult | Cold | 'void'> {
     const { inputNanoUsd, worstNanoUsd, firstStepNanoUsd, mode } = rule;
-    const [status, first, second] = await this.run(RESERVE, accountId, [requestId, owner, leaseMs, write(inputNanoUsd), write(worstNanoUsd), write(firstStepNanoUsd), mode]);
+    const hold = [requestId, owner, leaseMs, write(inputNanoUsd), write(worstNanoUsd), write(firstStepNanoUsd), mode];
+    const answer = limits.length === 0 ? this.run(RESERVE, accountId, hold) : this.runLimited(RESERVE_LIMITED, { accountId, limits }, [...hold, tokens, ...limits.flatMap(writeLimits)]);
+    const [status, first, second, limit, retryAfterMs] = await answer;
     switch (status) {
       case 'held':
         return { status: 'held', holdNanoUsd: read(first), extendable: second === 1, whole: second === 2 };
@@ -68,6 +76,8 @@ export class RedisAccounts {
         return { status: 'insufficient_balance', availableNanoUsd: read(first), neededNanoUsd: read(second) };
       case 'held_by_others':
         return { status: 'balance_held', availableNanoUsd: read(first), neededNanoUsd: read(second) };
+      case 'limited':
+        return { status: 'limited', scope: limits[Number(first)]?.scope as LimitScope, kind: second as LimitKind, limit: Number(limit), retryAfterMs: Number(retryAfterMs) };
       case 'void':
         return 'void';
       default:
@@ -80,13 +90,18 @@ export class RedisAccounts {
     return status === 'extended' ? { addedNanoUsd: read(added), holdNanoUsd: read(hold) } : COLD;
   }
 
-  async settle(accountId: string, { requestId, costNanoUsd, heldNanoUsd, mayBeLess }: Settlement): Promise<bigint | Cold> {
-    const [status, grant] = await this.run(SETTLE, accountId, [requestId, write(costNanoUsd), write(heldNanoUsd), mayBeLess === true ? 1 : 0]);
+  /** `limits`: what its reserve named. */
+  async settle(accountId: string, settlement: Settlement, limits: readonly ScopedLimits[] = []): Promise<bigint | Cold> {
+    const { requestId, costNanoUsd, heldNanoUsd, mayBeLess, usedTokens } = settlement;
+    const args = [requestId, write(costNanoUsd), write(heldNanoUsd), mayBeLess === true ? 1 : 0];
+    const [status, grant] = await (limits.length === 0 ? this.run(SETTLE, accountId, args) : this.runLimited(SETTLE_LIMITED, { accountId, limits }, [...args, usedTokens ?? '']));
     return status === 'settled' ? read(grant) : COLD;
   }
 
-  async void(accountId: string, requestId: string): Promise<'void' | Cold> {
-    const [status] = await this.run(VOID, accountId, [requestId, TOMBSTONE_MS]);
+  /** `limits`: as above. */
+  async void(accountId: string, requestId: string, limits: readonly ScopedLimits[] = []): Promise<'void' | Cold> {
+    const args = [requestId, TOMBSTONE_MS];
+    const [status] = await (limits.length === 0 ? this.run(VOID, accountId, args) : this.runLimited(VOID_LIMITED, { accountId, limits }, args));
     return status === 'void' ? 'void' : COLD;
   }
 
@@ -100,6 +115,11 @@ export class RedisAccounts {
 
   async renew(accountId: string, leaseMs: number, requestIds: readonly string[]): Promise<void> {
     for (const ids of slices(requestIds)) await this.run(RENEW, accountId, [leaseMs, ...ids]);
+  }
+
+  /** Of the requests that hold a slot of that scope. */
+  async renewSlots(accountId: string, { scope, leaseMs }: { scope: ScopedLimits; leaseMs: number }, requestIds: readonly string[]): Promise<void> {
+    for (const ids of slices(requestIds)) await this.store.run(RENEW_SLOTS, this.slotsOf(accountId, scope), [leaseMs, ...ids]);
   }
 
   /** `ready`: it is open, by the opening that is named. `busy`: another replica is opening it. */
@@ -164,6 +184,20 @@ export class RedisAccounts {
     return this.store.run(script, this.keyOf(accountId), args);
   }
 
+  private runLimited(script: RedisScript, { accountId, limits }: { accountId: string; limits: readonly ScopedLimits[] }, args: readonly (string | number)[]): Promise<readonly unknown[]> {
+    const keys = limits.flatMap((scope) => [`${this.limitKeyOf(accountId, scope)}:window`, this.slotsOf(accountId, scope)]);
+    return this.store.run(script, [this.keyOf(accountId), ...keys], args);
+  }
+
+  private slotsOf(accountId: string, scope: ScopedLimits): string {
+    return `${this.limitKeyOf(accountId, scope)}:slots`;
+  }
+
+  /** Not among the keys of accounts, which are found by how they begin. */
+  private limitKeyOf(accountId: string, { scope, id }: ScopedLimits): string {
+    return `${this.prefix}limit:{${accountId}}:${scope}:${id}`;
+  }
+
   /** The braces keep all that an account has, now and later, on one node of a cluster. */
   private keyOf(accountId: string): string {
     return `${this.prefix}{${accountId}}`;
@@ -173,6 +207,10 @@ export class RedisAccounts {
 /** The part of a balance that is offered to requests. */
 export function cap(balanceNanoUsd: bigint): bigint {
   return balanceNanoUsd > MOST_LIMIT_NANO_USD ? MOST_LIMIT_NANO_USD : balanceNanoUsd;
+}
+
+function writeLimits({ requestsPerMinute = 0, tokensPerMinute = 0, concurrentRequests = 0 }: ScopedLimits): number[] {
+  return [requestsPerMinute, tokensPerMinute, concurrentRequests];
 }
 
 /** More than any limit is as good as the largest number that is exact: it is refused either way. */

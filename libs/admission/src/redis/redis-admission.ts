@@ -92,7 +92,7 @@ export class RedisAdmission implements Admission {
 
   async settle(accountId: string, settlement: Settlement): Promise<bigint> {
     try {
-      const grantNanoUsd = (await this.passage.mayAsk(accountId)) ? await this.options.accounts.settle(accountId, settlement) : COLD;
+      const grantNanoUsd = (await this.passage.mayAsk(accountId)) ? await this.options.accounts.settle(accountId, settlement, this.holds.limitsOf(accountId, settlement.requestId)) : COLD;
       if (grantNanoUsd === COLD) throw this.cold(accountId);
       this.holds.delete(accountId, settlement.requestId);
       return grantNanoUsd;
@@ -104,8 +104,13 @@ export class RedisAdmission implements Admission {
   }
 
   async release(accountId: string, requestId: string): Promise<void> {
+    const limits = this.holds.limitsOf(accountId, requestId);
     this.holds.delete(accountId, requestId);
-    await this.void(accountId, requestId);
+    try {
+      if (await this.passage.mayAsk(accountId)) await this.options.accounts.void(accountId, requestId, limits);
+    } catch {
+      this.unanswered.add({ kind: 'void', accountId, requestId, limits });
+    }
   }
 
   async post(posting: AdmissionPosting): Promise<void> {
@@ -146,26 +151,21 @@ export class RedisAdmission implements Admission {
     return requests.filter(({ accountId, requestId }) => this.holds.has(accountId, requestId)).map(({ requestId }) => requestId);
   }
 
-  private async tryReserve({ accountId, requestId, amount }: ReserveRequest): Promise<ReserveResult | typeof COLD> {
+  private async tryReserve({ accountId, requestId, amount, limits, tokens }: ReserveRequest): Promise<ReserveResult | typeof COLD> {
     const { accounts, gatewayId } = this.options;
     try {
       if (!(await this.passage.mayAsk(accountId))) return COLD;
-      const result = await accounts.reserve(accountId, { requestId, owner: gatewayId, leaseMs: this.leaseMs, rule: amount });
+      const result = await accounts.reserve(accountId, { requestId, owner: gatewayId, leaseMs: this.leaseMs, rule: amount, limits, tokens });
       if (result === 'void') return { status: 'unavailable' };
-      if (result !== COLD && result.status === 'held') this.holds.add(accountId, requestId, result);
+      if (result === COLD || result.status !== 'held') return result;
+      // Repeated, it counts where it did at first.
+      const counted = this.holds.has(accountId, requestId) ? this.holds.limitsOf(accountId, requestId) : limits;
+      this.holds.add(accountId, requestId, { ...result, limits: counted });
       return result;
     } catch (cause) {
       // It may still arrive, and hold for nobody.
-      if (!(cause instanceof RedisUnavailableError) || cause.sent) this.unanswered.add({ kind: 'void', accountId, requestId });
+      if (!(cause instanceof RedisUnavailableError) || cause.sent) this.unanswered.add({ kind: 'void', accountId, requestId, limits });
       return { status: 'unavailable', cause };
-    }
-  }
-
-  private async void(accountId: string, requestId: string): Promise<void> {
-    try {
-      if (await this.passage.mayAsk(accountId)) await this.options.accounts.void(accountId, requestId);
-    } catch {
-      this.unanswered.add({ kind: 'void', accountId, requestId });
     }
   }
 
@@ -181,6 +181,9 @@ export class RedisAdmission implements Admission {
       if (this.timer === undefined) return;
       // A lease that could not be renewed is, the next time; three times, and a sweeper asks.
       await accounts.renew(accountId, this.leaseMs, requestIds).catch(() => undefined);
+      for (const { scope, requestIds: running } of this.holds.slotsOf(accountId)) {
+        await accounts.renewSlots(accountId, { scope, leaseMs: this.leaseMs }, running).catch(() => undefined);
+      }
     }
   }
 }

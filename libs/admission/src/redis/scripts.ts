@@ -1,14 +1,16 @@
 import type { RedisScript } from '@tokone/redis';
 
 /**
- * The actions of admission, one Lua script each. A script sees one key: the hash of one account, with its header
+ * The actions of admission, one Lua script each. A script sees the hash of one account, with its header
  *
  * - `e` the epoch in which it was opened, `p` `o` while it is being opened and `r` when it is ready, `t` the token of
  *   its opening, `b` when that began (ms);
  * - `seq`, `lim`, `held`, `settled`: the ledger's sequence, its balance, and the sums of the records (nano-USD);
  *
  * and one field per request, named by its id: `h|amount|flags|owner|lease` (flags: 1 extendable, 2 whole), `s|amount|at`,
- * or `v|until`, the tombstone of a request that was given up, so that a reserve which arrives later finds it.
+ * or `v|until`, the tombstone of a request that was given up, so that a reserve which arrives later finds it. Where a
+ * request counts in limits, its flags are followed by `@second@tokens`, and the script sees their keys too
+ * (`limit-scripts.ts`): a part of the text that others do not have.
  *
  * One key, so that an account is there as a whole or lost as a whole. Amounts stay below 2^53, where doubles are exact.
  * Times are the server's. The epoch is the replication id of the server: a new one after each start and each failover,
@@ -34,14 +36,16 @@ local function amount(record) return tonumber(string.match(record, '^.|(%d+)')) 
 local function keep() redis.call('PEXPIRE', key, 86400000) end
 `;
 
-function script(name: string, body: string): RedisScript {
+/** A part that is put in, for requests that count in limits. */
+type Part = string;
+
+export function script(name: string, body: string): RedisScript {
   return { name: `tokone-admission-1-${name}`, lua: PRELUDE + body };
 }
 
 /** ARGV: id, owner, lease ms, input, worst, first step, mode. → cold | void | held amount flags | held_by_others / insufficient available needed. */
-export const RESERVE = script(
-  'reserve',
-  `
+export function reserveLua({ refuse = '', mark = '', count = '' }: { refuse?: Part; mark?: Part; count?: Part } = {}): string {
+  return `
 local ready, lim, held, settled, record = header(id)
 if not ready then return {'cold'} end
 if kind(record) == 'v' then return {'void'} end
@@ -60,12 +64,14 @@ if worst > quarter and mode ~= 'limit_stated' then
 end
 if hold > spendable then return {'insufficient', positive(available), hold} end
 if hold > available then return {'held_by_others', positive(available), hold} end
-local value = 'h|' .. write(hold) .. '|' .. flags .. '|' .. ARGV[2] .. '|' .. write(now() + tonumber(ARGV[3]))
+${refuse}local value = 'h|' .. write(hold) .. '|' .. flags .. ${mark}'|' .. ARGV[2] .. '|' .. write(now() + tonumber(ARGV[3]))
 redis.call('HSET', key, 'held', write(held + hold), id, value)
-keep()
+${count}keep()
 return {'held', hold, flags}
-`,
-);
+`;
+}
+
+export const RESERVE = script('reserve', reserveLua());
 
 /** ARGV: id, by. → cold | added, hold. */
 export const EXTEND = script(
@@ -83,14 +89,13 @@ return {'extended', added, hold}
 `,
 );
 
-/** ARGV: id, cost, held, 1 if the grant may be less than the hold. → cold | grant. A request without a record is counted, see \`AccountHolds.settle\`. */
-export const SETTLE = script(
-  'settle',
-  `
+/** ARGV: id, cost, held, 1 if the grant may be less than the hold. → cold | grant. A request without a record is counted, see `AccountHolds.settle`. */
+export function settleLua(end: Part = ''): string {
+  return `
 local ready, lim, held, settled, record = header(id)
 if not ready then return {'cold'} end
 if kind(record) == 's' then return {'settled', amount(record)} end
-local cost, left = tonumber(ARGV[2]), lim - held - settled
+${end}local cost, left = tonumber(ARGV[2]), lim - held - settled
 local running = kind(record) == 'h'
 local had = running and amount(record) or 0
 if ARGV[4] ~= '1' then left = positive(left) end
@@ -105,18 +110,19 @@ else
 end
 keep()
 return {'settled', grant}
-`,
-);
+`;
+}
+
+export const SETTLE = script('settle', settleLua());
 
 /** ARGV: id, tombstone ms. → cold | void. While an account is being opened the tombstone keeps an announced hold out. */
-export const VOID = script(
-  'void',
-  `
+export function voidLua(end: Part = ''): string {
+  return `
 local found = redis.call('HMGET', key, 'e', 'held', id)
 if found[1] ~= epoch then return {'cold'} end
 local record = found[3]
 if kind(record) == 's' then return {'void'} end
-local value = 'v|' .. write(now() + tonumber(ARGV[2]))
+${end}local value = 'v|' .. write(now() + tonumber(ARGV[2]))
 if kind(record) == 'h' then
   redis.call('HSET', key, 'held', write(tonumber(found[2]) - amount(record)), id, value)
 else
@@ -124,8 +130,10 @@ else
 end
 keep()
 return {'void'}
-`,
-);
+`;
+}
+
+export const VOID = script('void', voidLua());
 
 /** ARGV: sequence, balance, ids … → cold | posted. While an account is being opened only the balance is kept. */
 export const POST = script(

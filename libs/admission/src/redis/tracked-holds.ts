@@ -1,9 +1,12 @@
+import type { ScopedLimits } from '@tokone/account-client';
 import type { AnnouncedHold } from './redis-accounts.js';
 
 export interface TrackedHold {
   holdNanoUsd: bigint;
   extendable: boolean;
   whole: boolean;
+  /** What it counts in. */
+  limits?: readonly ScopedLimits[] | undefined;
 }
 
 /** What this gateway holds, by its own knowledge: one entry from the answer to a reserve until the answer to its end. */
@@ -12,11 +15,11 @@ export class TrackedHolds {
   private count = 0;
   private totalNanoUsd = 0n;
 
-  add(accountId: string, requestId: string, { holdNanoUsd, extendable, whole }: TrackedHold): void {
+  add(accountId: string, requestId: string, { holdNanoUsd, extendable, whole, limits }: TrackedHold): void {
     this.delete(accountId, requestId);
     let account = this.accounts.get(accountId);
     if (account === undefined) this.accounts.set(accountId, (account = new Map()));
-    account.set(requestId, { holdNanoUsd, extendable, whole });
+    account.set(requestId, { holdNanoUsd, extendable, whole, limits });
     this.count++;
     this.totalNanoUsd += holdNanoUsd;
   }
@@ -40,6 +43,25 @@ export class TrackedHolds {
 
   has(accountId: string, requestId: string): boolean {
     return this.accounts.get(accountId)?.has(requestId) ?? false;
+  }
+
+  limitsOf(accountId: string, requestId: string): readonly ScopedLimits[] | undefined {
+    return this.accounts.get(accountId)?.get(requestId)?.limits;
+  }
+
+  /** Request ids of an account by the scope in which each has a slot. */
+  slotsOf(accountId: string): { scope: ScopedLimits; requestIds: string[] }[] {
+    const slots = new Map<string, { scope: ScopedLimits; requestIds: string[] }>();
+    for (const [requestId, { limits }] of this.accounts.get(accountId) ?? []) {
+      for (const scope of limits ?? []) {
+        if (scope.concurrentRequests === undefined) continue;
+        const name = `${scope.scope}:${scope.id}`;
+        const found = slots.get(name);
+        if (found) found.requestIds.push(requestId);
+        else slots.set(name, { scope, requestIds: [requestId] });
+      }
+    }
+    return [...slots.values()];
   }
 
   /** Request ids by account. May be read on while requests come and go. */

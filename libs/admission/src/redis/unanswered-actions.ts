@@ -1,10 +1,11 @@
+import type { ScopedLimits } from '@tokone/account-client';
 import type { Settlement } from '../admission.js';
 import type { AccountPassage } from './account-passage.js';
 import { COLD } from './redis-accounts.js';
 import type { RedisAccounts } from './redis-accounts.js';
 import type { TrackedHolds } from './tracked-holds.js';
 
-export type UnansweredAction = { accountId: string; requestId: string } & ({ kind: 'void' } | ({ kind: 'settle' } & Settlement));
+export type UnansweredAction = { accountId: string; requestId: string } & ({ kind: 'void'; limits?: readonly ScopedLimits[] | undefined } | ({ kind: 'settle' } & Settlement));
 
 export interface UnansweredActionsOptions {
   accounts: Pick<RedisAccounts, 'void' | 'settle'>;
@@ -87,10 +88,11 @@ export class UnansweredActions {
     const { accountId, requestId } = action;
     const allowed = await passage.mayAsk(accountId);
     // A void that finds the account cold has nothing to give back; what arrives later is a hold that nobody renews.
-    if (action.kind === 'void') return allowed ? accounts.void(accountId, requestId).then(() => true) : true;
-    const { costNanoUsd, heldNanoUsd } = action;
+    if (action.kind === 'void') return allowed ? accounts.void(accountId, requestId, action.limits).then(() => true) : true;
+    const { costNanoUsd, heldNanoUsd, usedTokens } = action;
     const mostNanoUsd = costNanoUsd < heldNanoUsd ? costNanoUsd : heldNanoUsd;
-    const granted = allowed ? await accounts.settle(accountId, { requestId, costNanoUsd: mostNanoUsd, heldNanoUsd }) : COLD;
+    const settlement = { requestId, costNanoUsd: mostNanoUsd, heldNanoUsd, ...(usedTokens !== undefined && { usedTokens }) };
+    const granted = allowed ? await accounts.settle(accountId, settlement, this.options.holds.limitsOf(accountId, requestId)) : COLD;
     if (granted === COLD) passage.openSoon(accountId);
     return granted !== COLD;
   }

@@ -43,6 +43,12 @@ export const ERROR_TABLE = {
     when: 'A hosted tool of the provider is asked for that has no unit price here.',
     remedy: 'Leave the tool out, or ask the operator to set a price for it.',
   },
+  request_exceeds_limit: {
+    status: 400,
+    retryable: false,
+    when: 'The request may use more tokens than a limit allows in a whole minute, so that no wait would help.',
+    remedy: 'State a lower output limit or send less input, as the message says; or ask for a higher limit.',
+  },
   missing_key: {
     status: 401,
     retryable: false,
@@ -96,6 +102,12 @@ export const ERROR_TABLE = {
     retryable: true,
     when: 'The balance would cover the request, but running requests hold it.',
     remedy: 'Wait for running requests to end, as `Retry-After` says.',
+  },
+  rate_limit_exceeded: {
+    status: 429,
+    retryable: true,
+    when: 'A limit of the key, its user, the account or its use of the group is reached: requests or tokens of the last 60 s, or requests at a time.',
+    remedy: 'Wait as `Retry-After` says; the message names the limit, its value and whose it is.',
   },
   upstream_rate_limited: {
     status: 429,

@@ -31,8 +31,8 @@ export const OVERHEAD_PHASES = ['authenticate', 'check', 'admit', 'record', 'all
 
 export const INFLIGHT_KINDS = ['arriving', 'running', 'absent'] as const;
 
-/** As admission answers. */
-export const ADMISSION_RESULTS = ['held', 'insufficient_balance', 'balance_held', 'unavailable'] as const;
+/** As admission answers; `limited_…` by what is limited. */
+export const ADMISSION_RESULTS = ['held', 'insufficient_balance', 'balance_held', 'limited_requests', 'limited_tokens', 'limited_concurrency', 'unavailable'] as const;
 export type AdmissionResult = (typeof ADMISSION_RESULTS)[number];
 
 export const KEY_CACHE_RESULTS = ['hit', 'miss'] as const;
