@@ -28,5 +28,7 @@ export default {
   ...base,
   roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/tools'],
   testMatch: ['**/*.spec.ts'],
+  // They wait for sockets and timers, on machines that others share.
+  testTimeout: 20_000,
   testPathIgnorePatterns: ['/node_modules/', '/dist/', '\\.integration\\.spec\\.ts$'],
 };

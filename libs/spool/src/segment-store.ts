@@ -1,4 +1,4 @@
-import { packPosition } from './position.js';
+import { packPosition, segmentOf } from './position.js';
 import { HEADER_BYTES, segmentPath, writeHeader, type Segment } from './segment.js';
 import type { SpoolFiles } from './spool-files.js';
 
@@ -97,11 +97,15 @@ export class SegmentStore {
     }
   }
 
-  /** The oldest segments that end at or before `position` and before segment number `firstNeeded`; never the last one. */
+  /**
+   * The oldest segments before the one that `position` stands in and before segment number `firstNeeded`; never the last one.
+   * A consumer that stands at the very end of one still needs it: a cursor that is before all that is kept would look as if
+   * something had been lost.
+   */
   finishedBefore(position: bigint, firstNeeded: number): Segment[] {
     const finished: Segment[] = [];
     for (const segment of this.segments.slice(0, -1)) {
-      const over = packPosition(segment.number, segment.bytes) <= position && segment.number < firstNeeded;
+      const over = segment.number < segmentOf(position) && segment.number < firstNeeded;
       if (!over || segment.dirty || !this.isSealed(segment)) break;
       finished.push(segment);
     }
