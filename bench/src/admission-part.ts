@@ -18,10 +18,10 @@ const SLICE_MS = 3_000;
 const QUICK_SLICE_MS = 1_000;
 const WARM_UP_CYCLE = -1;
 
-/** Reserve and settle on a Map and on Redis, taking turns. */
+/** Reserve and settle on a Map, on Redis, and on Redis with limits, taking turns. */
 export const admissionPart: BenchPart = {
   name: 'admission',
-  about: 'reserve and settle on a Map and on Redis, interleaved',
+  about: 'reserve and settle on a Map, on Redis, and on Redis with all limits, interleaved',
   async run(context: BenchContext): Promise<PartResult> {
     const { options, machine, folder, interrupted } = context;
     const redis = await startRedis({ folder, docker: false });
@@ -31,7 +31,8 @@ export const admissionPart: BenchPart = {
         pin(redis.processId ?? 0, MEASURED_CPU);
         pin(process.pid, MEASURING_CPU);
       }
-      drivers.push(mapDriver(), await redisDriver(redis.url));
+      drivers.push(mapDriver());
+      for (const name of ['Redis', 'Redis, all limits'] as const) drivers.push(await redisDriver(redis.url, name));
       const slices = await Promise.race([measure(context, redis, drivers), interrupted]);
       return { report: writeAdmissionReport({ machine, slices }), whole: !options.quick, slices, about: { machine } };
     } finally {

@@ -13,6 +13,8 @@ export interface AdmissionTimes {
 const ACCOUNTS = 200;
 const HOLD_NANO_USD = 2_000_000n;
 const COST_NANO_USD = 700_000n;
+const HELD_TOKENS = 500;
+const USED_TOKENS = 120;
 /** The ledger tells what it posted in batches, as its consumer reads them. */
 const POST_INTERVAL_MS = 100;
 const RULE: HoldRule = { inputNanoUsd: 500_000n, worstNanoUsd: HOLD_NANO_USD, firstStepNanoUsd: HOLD_NANO_USD, mode: 'limit_stated' };
@@ -40,14 +42,14 @@ export class AdmissionRun {
   }
 
   private async lane(number: number, times: AdmissionTimes, isOver: () => boolean): Promise<void> {
-    const { admission } = this.driver;
+    const { admission, limits } = this.driver;
     for (let turn = number; !isOver(); turn += 7) {
       const accountId = this.accountIds[turn % ACCOUNTS] as string;
       const requestId = this.ids.next();
-      const [startedMs, answer] = [performance.now(), await admission.reserve({ accountId, requestId, amount: RULE })];
+      const [startedMs, answer] = [performance.now(), await admission.reserve({ accountId, requestId, amount: RULE, limits, tokens: HELD_TOKENS })];
       const heldMs = performance.now();
       if (answer.status !== 'held' || answer.holdNanoUsd !== HOLD_NANO_USD) throw new Error(`a reserve was answered with ${answer.status}`);
-      const granted = await admission.settle(accountId, { requestId, costNanoUsd: COST_NANO_USD, heldNanoUsd: HOLD_NANO_USD });
+      const granted = await admission.settle(accountId, { requestId, costNanoUsd: COST_NANO_USD, heldNanoUsd: HOLD_NANO_USD, usedTokens: USED_TOKENS });
       times.settleMs.push(performance.now() - heldMs);
       times.reserveMs.push(heldMs - startedMs);
       if (granted !== COST_NANO_USD) throw new Error(`${granted} of ${COST_NANO_USD} nano-USD were granted`);

@@ -13,7 +13,7 @@ import { processTree } from './process-tree.js';
 
 /** Something that relays requests and is measured. */
 export interface Candidate {
-  name: 'nginx' | 'alone' | 'in all' | 'one process' | 'two processes' | 'two gateways' | 'off' | '1 %' | '100 %';
+  name: 'nginx' | 'alone' | 'in all' | 'one process' | 'two processes' | 'two gateways' | 'bare' | 'metrics' | '1 %' | '100 %';
   /** The processor time of their whole trees counts. Where there are several, each is shown by itself as well. */
   processes: readonly WatchedProcess[];
   /** What it needs besides: counted apart. */
@@ -88,15 +88,17 @@ http {
 }
 
 /** Where the spans of a gateway go, and of which share of its requests. */
-export interface Traced {
-  endpoint: string;
-  ratio: number;
+export interface Watched {
+  /** Counted as the service does it. */
+  metrics?: boolean;
+  /** Where spans go, and of how many requests: a share of 1. */
+  traces?: { endpoint: string; ratio: number };
 }
 
 /** Gateway, adapters, admission and spool, without billing and ledger. */
-export async function startAlone({ upstreamPort, folder, nodeOptions }: CandidateOptions, name: Candidate['name'] = 'alone', traced?: Traced): Promise<Candidate> {
-  const spoolFolder = join(folder, traced ? `spool-${traced.ratio}` : 'spool');
-  const { child, port } = await startProgram('./gateway-main.js', [`http://127.0.0.1:${upstreamPort}`, spoolFolder, ...(traced ? [traced.endpoint, String(traced.ratio)] : [])], nodeOptions);
+export async function startAlone({ upstreamPort, folder, nodeOptions }: CandidateOptions, name: Candidate['name'] = 'alone', { metrics = false, traces }: Watched = {}): Promise<Candidate> {
+  const spoolFolder = join(folder, `spool-${name.replace(/\W/g, '')}`);
+  const { child, port } = await startProgram('./gateway-main.js', [`http://127.0.0.1:${upstreamPort}`, spoolFolder, metrics ? 'metrics' : 'bare', ...(traces ? [traces.endpoint, String(traces.ratio)] : [])], nodeOptions);
   const ask = async () => {
     const answer = once(child, 'message', { signal: AbortSignal.timeout(START_DEADLINE_MS) });
     child.send('status');

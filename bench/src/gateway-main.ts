@@ -11,10 +11,10 @@ import { UndiciUpstreamClient } from '@tokone/http';
 import { openaiProvider } from '@tokone/openai-provider';
 import { Uuid7Source } from '@tokone/protocol';
 import { Spool } from '@tokone/spool';
-import { createLogger, startTracing } from '@tokone/telemetry';
+import { RegistryGatewayMetrics, RegistryUpstreamMetrics, ServiceMetrics, createLogger, startTracing } from '@tokone/telemetry';
 import { BALANCE_NANO_USD, LedgerStandIn, accountDirectory, priceBook, upstreamDirectory, usageQuery } from './stand-ins.js';
 
-const [upstreamUrl = '', folder = '', endpoint, ratio = '0'] = process.argv.slice(2);
+const [upstreamUrl = '', folder = '', watched = 'bare', endpoint, ratio = '0'] = process.argv.slice(2);
 const now = () => Date.now();
 const logger = createLogger('bench', 'warn');
 
@@ -23,6 +23,7 @@ const spool = await Spool.open({ folder, now, onAlarm: (alarm) => logger.error({
 const admission = new MemoryAdmission({ balances: { read: () => Promise.resolve({ seq: 1n, balanceNanoUsd: BALANCE_NANO_USD }) }, now });
 let lostSpans = 0;
 const tracing = await startTracing({ service: 'gateway', endpoint, protocol: 'http/protobuf', sampler: 'parentbased_traceidratio', ratio: Number(ratio), logger, onLost: (spans) => void (lostSpans += spans) });
+const metrics = watched === 'metrics' ? new ServiceMetrics(['gateway', 'adapter']) : undefined;
 const client = new UndiciUpstreamClient({ connectionsPerOrigin: 16_384, connectTimeoutMs: 5_000 });
 const adapterOptions = { tracing, upstreams: upstreamDirectory(upstreamUrl), client, now, answerTimeoutMs: 600_000, streamTimeoutMs: 120_000, idleTimeoutMs: 120_000 };
 const gateway = new Gateway(
@@ -32,14 +33,14 @@ const gateway = new Gateway(
     admission,
     prices: priceBook,
     usage: usageQuery,
-    adapters: new Map([openaiProvider, anthropicProvider, geminiProvider].map((provider) => [provider.platform, new ProviderAdapter({ ...adapterOptions, provider })])),
+    adapters: new Map([openaiProvider, anthropicProvider, geminiProvider].map((provider) => [provider.platform, new ProviderAdapter({ ...adapterOptions, provider, ...(metrics && { metrics: new RegistryUpstreamMetrics(metrics, provider.platform) }) })])),
     spool,
     ids: new Uuid7Source(now),
     logger,
     now,
     monotonicNow: () => performance.now(),
   },
-  { pepper: Buffer.alloc(32, 7), tracing },
+  { pepper: Buffer.alloc(32, 7), tracing, ...(metrics && { metrics: new RegistryGatewayMetrics(metrics) }) },
 );
 const ledger = new LedgerStandIn(admission, spool);
 await gateway.recover();

@@ -13,10 +13,10 @@ import { publish } from './publication.js';
 import { relayPart } from './relay-part.js';
 import { replayPart } from './replay-part.js';
 import { servicePart } from './service-part.js';
-import { tracePart } from './trace-part.js';
+import { eyesPart } from './eyes-part.js';
 import { WORKLOADS } from './workload.js';
 
-const PARTS: readonly BenchPart[] = [relayPart, servicePart, admissionPart, pipelinePart, latencyPart, replayPart, tracePart];
+const PARTS: readonly BenchPart[] = [relayPart, servicePart, admissionPart, pipelinePart, latencyPart, replayPart, eyesPart];
 
 const HELP = `npm run bench -- [parts] [options]
 Parts, all of them when none is named:

@@ -3,16 +3,16 @@ import { startAlone, startProgram, stopProgram } from './candidate.js';
 import type { Candidate } from './candidate.js';
 import { MEASURING_CPU, pin } from './pinning.js';
 import { runRelays } from './relay-run.js';
-import { writeTraceReport } from './trace-report.js';
+import { writeEyesReport } from './eyes-report.js';
 import { workloadNamed } from './workload.js';
 
 const CYCLES = 8;
 const WORKLOADS = ['small', 'burst'].map(workloadNamed);
 
-/** The gateway alone: without a receiver, with one request of a hundred recorded, and with all of them. */
-export const tracePart: BenchPart = {
-  name: 'traces',
-  about: 'the gateway alone with traces off, of 1 % and of all requests, interleaved',
+/** The gateway alone: as it is, with metrics, with the spans of one request of a hundred, and with those of all. */
+export const eyesPart: BenchPart = {
+  name: 'eyes',
+  about: 'the gateway alone without metrics and traces, with metrics, with traces of 1 % and of all requests, interleaved',
   async run(context: BenchContext): Promise<PartResult> {
     const { options, machine } = context;
     const receiver = await startProgram('./receiver-main.js');
@@ -33,14 +33,15 @@ export const tracePart: BenchPart = {
         {
           workloads: WORKLOADS,
           start: async (settings, add) => {
-            add(counted(await startAlone(settings, 'off')));
-            add(counted(await startAlone(settings, '1 %', { endpoint, ratio: 0.01 })));
-            add(counted(await startAlone(settings, '100 %', { endpoint, ratio: 1 })));
+            add(counted(await startAlone(settings, 'bare')));
+            add(counted(await startAlone(settings, 'metrics', { metrics: true })));
+            add(counted(await startAlone(settings, '1 %', { traces: { endpoint, ratio: 0.01 } })));
+            add(counted(await startAlone(settings, '100 %', { traces: { endpoint, ratio: 1 } })));
           },
         },
       );
       const { slices, whole, ...about } = run;
-      return { report: writeTraceReport(run, lost), whole, slices, about };
+      return { report: writeEyesReport(run, lost), whole, slices, about };
     } finally {
       await stopProgram(receiver.child);
     }
