@@ -65,13 +65,15 @@ export async function startGateway(settings: GatewaySettings, world: ServiceWorl
   const { replaced, shipper } = await passStart({ gateway, gatewayMetrics, admission, spool, account, kafka, identity, cursorPath }, world);
   shipped.shipper = shipper;
   await followChanges(opened, world);
+  const delaySeconds = Math.min(settings.TOKONE_SHUTDOWN_DELAY_SECONDS, settings.TOKONE_DRAIN_SECONDS);
   const publicApi = await listeners.open({
     name: 'public listener',
     address: { host: settings.HOST, port: settings.PORT },
     modules: [GatewayModule.with(gateway)],
     server: (fallThrough) => gateway.createServer(fallThrough),
-    leave: () => gateway.leave(settings.TOKONE_SHUTDOWN_DELAY_SECONDS * 1000),
-    drain: () => gateway.drain(Math.max(0, settings.TOKONE_DRAIN_SECONDS - settings.TOKONE_SHUTDOWN_DELAY_SECONDS) * 1000),
+    // One that was replaced must take no request more: the spool is another's.
+    leave: () => (world.stop.aborted ? gateway.leave(delaySeconds * 1000) : Promise.resolve()),
+    drain: () => gateway.drain((settings.TOKONE_DRAIN_SECONDS - delaySeconds) * 1000),
     bodyLimitBytes: 65_536,
   });
   await gateway.open();
