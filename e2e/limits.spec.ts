@@ -106,7 +106,8 @@ describe('a limit of requests at a time', () => {
     const { accountId, key } = await deployment.product.tenant('10', 'openai');
     await setLimits(`account=${accountId}&group=openai`, { concurrentRequests: 3 });
     const client = clientOf(key);
-    const slow = '[[sim: output-tokens=40 chunk-tokens=1 chunk-delay-ms=50]]';
+    // Longer than an account may take to be opened.
+    const slow = '[[sim: output-tokens=80 chunk-tokens=1 chunk-delay-ms=100]]';
     const streams = await Promise.all([openStream(client, slow), openStream(client, slow), openStream(client, slow)]);
     const refusal = await refusalOf(ask(client));
     expect(refusal.message).toContain('The limit of this account in the group of this key is 3 requests at a time, and as many are running.');

@@ -22,7 +22,7 @@ afterAll(async () => {
 }, 120_000);
 
 describe(`${GATEWAYS} gateways on one admission`, () => {
-  it(`serve exactly what ${ACCOUNTS} balances cover of ${ACCOUNTS * REQUESTS_PER_ACCOUNT} requests at once, a tenth, and leave no hold`, async () => {
+  it(`F17: serve exactly what ${ACCOUNTS} balances cover of ${ACCOUNTS * REQUESTS_PER_ACCOUNT} requests at once, a tenth, and leave no hold`, async () => {
     const tenants = await Promise.all(Array.from({ length: ACCOUNTS }, () => deployment.product.tenant(BALANCE_USD, 'openai')));
     const agent = new Agent({ keepAlive: true, maxSockets: ACCOUNTS * REQUESTS_PER_ACCOUNT });
     try {

@@ -71,7 +71,7 @@ async function flush(): Promise<void> {
 }
 
 describe('Redis under the load of three gateways', () => {
-  it(`K15: loses everything: every tenant is served within ${OPENED_WITHIN_MS / 1000} s, and nobody is charged what he does not owe`, async () => {
+  it(`K15, F4: loses everything: every tenant is served within ${OPENED_WITHIN_MS / 1000} s, and nobody is charged what he does not owe`, async () => {
     const loads = await startLoads();
     const quick = deployment.startLoad({ clients: 2 * deployment.tenants.length, shapes: QUICK });
     await deployment.ended(quick, CLIENTS);

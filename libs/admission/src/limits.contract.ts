@@ -145,7 +145,7 @@ export function limitsContract(name: string, makeDriver: MakeLimitedDriver): voi
       expect(await reserve(limits, { tokens: 1 })).toMatchObject({ status: 'limited', kind: 'tokens', retryAfterMs: 60_500 });
     });
 
-    it('has nothing to correct once the request has left the window', async () => {
+    it('gives nothing back once the request has left the window', async () => {
       const limits = [limited({ tokensPerMinute: 1_000 })];
       await reserve(limits, { tokens: 900 });
       clock.nowMs += 60_500;
@@ -153,6 +153,17 @@ export function limitsContract(name: string, makeDriver: MakeLimitedDriver): voi
       await settle(1, 100);
       expect(await reserve(limits, { tokens: 501 })).toMatchObject({ status: 'limited' });
       expect(await reserve(limits, { tokens: 500 })).toEqual(held);
+    });
+
+    it('counts what a long answer used beyond its estimate in the minute in which it ends, and nothing less', async () => {
+      const limits = [limited({ tokensPerMinute: 1_000 })];
+      await reserve(limits, { tokens: 100 });
+      await reserve(limits, { tokens: 100 });
+      clock.nowMs += 70_000;
+      await settle(1, 900);
+      await settle(2, 10);
+      expect(await reserve(limits, { tokens: 201 })).toMatchObject({ status: 'limited', kind: 'tokens', retryAfterMs: 60_500 });
+      expect(await reserve(limits, { tokens: 200 })).toEqual(held);
     });
 
     it('corrects once, however often it is told', async () => {
@@ -211,6 +222,15 @@ export function limitsContract(name: string, makeDriver: MakeLimitedDriver): voi
       await settle(1, 0);
       clock.nowMs += 70_500;
       expect(await reserve(limits)).toEqual(held);
+    });
+
+    it('begins anew with a clock that goes back by more than it looks at, instead of waiting for it', async () => {
+      const limits = [limited({ requestsPerMinute: 1, concurrentRequests: 1 })];
+      expect(await reserve(limits)).toEqual(held);
+      await settle(1, 0);
+      clock.nowMs -= 3_600_000;
+      expect(await reserve(limits)).toEqual(held);
+      expect(await reserve(limits)).toMatchObject({ status: 'limited', kind: 'requests', retryAfterMs: 60_500 });
     });
 
     it('admits of many at once exactly as many as fit', async () => {

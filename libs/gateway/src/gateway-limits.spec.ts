@@ -64,7 +64,7 @@ describe('a gateway with limits', () => {
     const stream = chat('[[sim: input-tokens=10 output-tokens=40]]', { stream: true });
     // The price book bounds it to 1,000 tokens of output: two at a time would be too many, one after the other are not.
     for (let time = 0; time < 3; time++) expect((await bench.call(stream)).whole).toBe(true);
-    const running = bench.call(chat('[[sim: input-tokens=10 output-tokens=40 delay-ms=300]]', { stream: true }));
+    const running = bench.call(chat('[[sim: input-tokens=10 output-tokens=40 delay-ms=3000]]', { stream: true }));
     await waitFor(() => bench.gateway.running.size > 0, { what: 'the request to run', deadlineMs: 5_000 });
     expect(await refusal(stream)).toMatchObject({ status: 429, code: 'rate_limit_exceeded' });
     expect((await running).whole).toBe(true);
@@ -84,10 +84,10 @@ describe('a gateway with limits', () => {
 
   it('keeps the place of an answer that is read on for a client who left, until it ends', async () => {
     await limitedTo({ concurrentRequests: 1 });
-    const left = bench.callAndLeave(chat('[[sim: output-tokens=60 chunk-tokens=1 chunk-delay-ms=10]]', { stream: true }));
+    const left = bench.callAndLeave(chat('[[sim: output-tokens=60 chunk-tokens=1 chunk-delay-ms=50]]', { stream: true }));
     await left;
     expect(await refusal()).toMatchObject({ status: 429, code: 'rate_limit_exceeded', retryAfter: '1' });
-    await waitFor(() => bench.gateway.running.size === 0, { what: 'the answer to be read to its end', deadlineMs: 5_000 });
+    await waitFor(() => bench.gateway.running.size === 0, { what: 'the answer to be read to its end', deadlineMs: 15_000 });
     await expectFree();
   });
 

@@ -87,7 +87,8 @@ export class AccountLimits {
     for (const { tokens, running } of request.scopes) {
       running.delete(requestId);
       tokens.moveTo(nowMs);
-      if (usedTokens !== undefined) tokens.correct(request.second, usedTokens - request.tokens);
+      // Without a second it was counted in no window.
+      if (usedTokens !== undefined && request.second > 0) tokens.correct(request.second, usedTokens - request.tokens);
     }
   }
 

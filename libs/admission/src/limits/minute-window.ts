@@ -4,7 +4,10 @@
  */
 export const WINDOW_SECONDS = 61;
 
-/** What was counted in the last minute, by the second. A clock that goes back stands still here. */
+/**
+ * What was counted in the last minute, by the second. A clock that goes back a little stands still here; one that goes
+ * back by more than is kept begins anew, instead of being waited for.
+ */
 export class MinuteWindow {
   /** Of all cells. */
   total = 0;
@@ -14,7 +17,7 @@ export class MinuteWindow {
   /** Forgets what is too old by now. Returns the second in which it counts. */
   moveTo(nowMs: number): number {
     const second = Math.floor(nowMs / 1000);
-    if (second - this.second >= WINDOW_SECONDS) {
+    if (Math.abs(second - this.second) >= WINDOW_SECONDS) {
       this.cells.fill(0);
       this.total = 0;
       this.second = second;
@@ -31,9 +34,12 @@ export class MinuteWindow {
     this.put(this.second, amount);
   }
 
-  /** What was counted in a second was `by` more, or less. Too old, or forgotten: nothing to correct. */
+  /**
+   * What was counted in a second was `by` more, or less. Of one that is too old, what was more counts now: else an answer
+   * that takes longer than a minute could use what it likes.
+   */
   correct(second: number, by: number): void {
-    if (second > this.second || this.second - second >= WINDOW_SECONDS) return;
+    if (second > this.second || this.second - second >= WINDOW_SECONDS) return this.add(Math.max(0, by));
     const before = this.cells[cellOf(second)] ?? 0;
     const change = Math.max(by, -before);
     this.total += change;

@@ -14,13 +14,13 @@ import { reserveLua, script, settleLua, voidLua } from './scripts.js';
  */
 const WINDOW_MS = (WINDOW_SECONDS + 1) * 1000;
 
-/** `window` gives the second in which it stands, its requests and its tokens; a clock that goes back stands still. */
+/** `window` gives the second in which it stands, its requests and its tokens; a clock that goes back stands still, unless by more than is kept. */
 const WINDOW = `
 local function scopes() return (#KEYS - 1) / 2 end
 local function window(place, at)
   local second, found = math.floor(at / 1000), redis.call('HMGET', place, 's', 'r', 't')
   local last = tonumber(found[1])
-  if not last or second - last >= ${WINDOW_SECONDS} then
+  if not last or math.abs(second - last) >= ${WINDOW_SECONDS} then
     redis.call('DEL', place)
     return second, 0, 0, true
   end
@@ -72,6 +72,7 @@ for scope = 1, scopes() do
   end
   if most > 0 then
     redis.call('ZREMRANGEBYSCORE', slots, '-inf', write(at))
+    redis.call('ZREMRANGEBYSCORE', slots, '(' .. write(at + tonumber(ARGV[3])), '+inf')
     if redis.call('ZCARD', slots) >= most then refuse(scope, 'concurrency', most, ${SLOT_RETRY_MS}) end
   end
 end
@@ -96,18 +97,23 @@ for scope = 1, scopes() do
 end
 `;
 
-/** `usedTokens` is a number in Lua, or nil. A window that has begun anew, or moved on for a minute, has nothing to correct. */
+/** `usedTokens` is a number in Lua, or nil. Of a second that has left the window, what was more counts now, see `MinuteWindow`. */
 const end = (usedTokens: string): string => `${WINDOW}
 local counted, tokens = string.match(record or '', '^h|%d+|%d@(%d+)@(%d+)')
 local used = ${usedTokens}
 for scope = 1, scopes() do
   local place = KEYS[2 * scope]
   redis.call('ZREM', KEYS[2 * scope + 1], id)
-  if counted and used then
-    local last, _, total, empty = window(place, now())
-    if not empty and counted + 0 <= last and last - counted < ${WINDOW_SECONDS} then
+  if counted and counted ~= '0' and used then
+    local last, requests, total, empty = window(place, now())
+    local age, more = last - counted, used - tokens
+    if (age < 0 or age >= ${WINDOW_SECONDS}) and more > 0 then
+      redis.call('HINCRBY', place, 't' .. last % ${WINDOW_SECONDS}, write(more))
+      redis.call('HSET', place, 's', write(last), 'r', write(requests), 't', write(total + more))
+      redis.call('PEXPIRE', place, ${WINDOW_MS})
+    elseif age >= 0 and age < ${WINDOW_SECONDS} and not empty then
       local cell = 't' .. counted % ${WINDOW_SECONDS}
-      local change = math.max(used - tokens, 0 - (tonumber(redis.call('HGET', place, cell)) or 0))
+      local change = math.max(more, 0 - (tonumber(redis.call('HGET', place, cell)) or 0))
       redis.call('HINCRBY', place, cell, write(change))
       redis.call('HSET', place, 't', write(total + change))
     end
@@ -120,7 +126,10 @@ export const RESERVE_LIMITED = script('reserve-limited', reserveLua({ refuse: RE
 /** ARGV from 5 on: tokens that it used, empty if that is not known. */
 export const SETTLE_LIMITED = script('settle-limited', settleLua(end('tonumber(ARGV[5])')));
 
-export const VOID_LIMITED = script('void-limited', voidLua(end('0')));
+/** A slot is free whether or not the account is known: nobody repeats this where it is cold. */
+const FREE = `for scope = 1, (#KEYS - 1) / 2 do redis.call('ZREM', KEYS[2 * scope + 1], id) end`;
+
+export const VOID_LIMITED = script('void-limited', voidLua({ first: FREE, end: end('0') }));
 
 /**
  * KEYS: slots alone. ARGV: lease ms, ids … Only who has a slot keeps it: a renewal may be overtaken by an end.

@@ -33,6 +33,8 @@ export class AccountColdError extends Error {
 
 const LEASE_MS = 30_000;
 const OPENING_MS = 5_000;
+/** Accounts. One after the other, a server that is far away would take longer for thousands than a lease lasts. */
+const RENEWED_AT_A_TIME = 32;
 
 /**
  * Admission of one gateway among many: the balances are in Redis, one script per action. What it was told to hold it
@@ -176,14 +178,21 @@ export class RedisAdmission implements Admission {
   }
 
   private async renew(): Promise<void> {
-    const { accounts } = this.options;
+    let some: Promise<unknown>[] = [];
     for (const [accountId, requestIds] of this.holds.all()) {
-      if (this.timer === undefined) return;
-      // A lease that could not be renewed is, the next time; three times, and a sweeper asks.
-      await accounts.renew(accountId, this.leaseMs, requestIds).catch(() => undefined);
-      for (const { scope, requestIds: running } of this.holds.slotsOf(accountId)) {
-        await accounts.renewSlots(accountId, { scope, leaseMs: this.leaseMs }, running).catch(() => undefined);
-      }
+      if (this.timer === undefined) break;
+      some.push(this.renewAccount(accountId, requestIds));
+      if (some.length < RENEWED_AT_A_TIME) continue;
+      await Promise.all(some);
+      some = [];
     }
+    await Promise.all(some);
+  }
+
+  /** A lease that could not be renewed is, the next time; three times, and a sweeper asks. */
+  private async renewAccount(accountId: string, requestIds: readonly string[]): Promise<void> {
+    const { accounts } = this.options;
+    const slots = this.holds.slotsOf(accountId).map(({ scope, requestIds: running }) => accounts.renewSlots(accountId, { scope, leaseMs: this.leaseMs }, running));
+    await Promise.allSettled([accounts.renew(accountId, this.leaseMs, requestIds), ...slots]);
   }
 }

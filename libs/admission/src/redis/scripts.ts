@@ -116,8 +116,8 @@ return {'settled', grant}
 export const SETTLE = script('settle', settleLua());
 
 /** ARGV: id, tombstone ms. → cold | void. While an account is being opened the tombstone keeps an announced hold out. */
-export function voidLua(end: Part = ''): string {
-  return `
+export function voidLua({ first = '', end = '' }: { first?: Part; end?: Part } = {}): string {
+  return `${first}
 local found = redis.call('HMGET', key, 'e', 'held', id)
 if found[1] ~= epoch then return {'cold'} end
 local record = found[3]
