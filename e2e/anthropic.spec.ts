@@ -113,9 +113,10 @@ describe('the @anthropic-ai/sdk package raises its own error', () => {
     expect(error).toMatchObject(fields);
   });
 
+  // The pauses let the beginning leave: what fails before is told as a whole answer.
   it('APIError in the middle of a stream that the provider breaks off', async () => {
     const seen: string[] = [];
-    const stream = client.messages.stream(ask('[[sim: cut-after=3 output-tokens=40]]')).on('text', (text) => seen.push(text));
+    const stream = client.messages.stream(ask('[[sim: cut-after=3 chunk-delay-ms=150 output-tokens=40]]')).on('text', (text) => seen.push(text));
     await expect(stream.finalMessage()).rejects.toBeInstanceOf(APIError);
     expect(seen.join('')).not.toBe('');
   });

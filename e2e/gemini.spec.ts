@@ -127,10 +127,11 @@ describe('the @google/genai package raises its own error', () => {
     await expect(clientWith(key).models.generateContent({ model, contents: 'hi' })).rejects.toMatchObject({ status: 402, message: expect.stringContaining('insufficient_balance') });
   });
 
+  // The pauses let the beginning leave: what fails before is told as a whole answer.
   it('in the middle of a stream that the provider breaks off', async () => {
     const seen: string[] = [];
     const read = async () => {
-      for await (const chunk of await client().models.generateContentStream({ model, contents: '[[sim: cut-after=3 output-tokens=40]]' })) seen.push(chunk.text ?? '');
+      for await (const chunk of await client().models.generateContentStream({ model, contents: '[[sim: cut-after=3 chunk-delay-ms=150 output-tokens=40]]' })) seen.push(chunk.text ?? '');
     };
     await expect(read()).rejects.toThrow();
     expect(seen.join('')).not.toBe('');

@@ -145,10 +145,11 @@ describe('the openai package raises its own error', () => {
     expect(error).toMatchObject(fields);
   });
 
+  // The pauses let the beginning leave: what fails before is told as a whole answer.
   it('APIError in the middle of a stream that the provider breaks off', async () => {
     const seen: string[] = [];
     const read = async () => {
-      for await (const chunk of await client.chat.completions.create({ ...ask('[[sim: cut-after=3 output-tokens=40]]'), stream: true })) seen.push(chunk.choices[0]?.delta.content ?? '');
+      for await (const chunk of await client.chat.completions.create({ ...ask('[[sim: cut-after=3 chunk-delay-ms=150 output-tokens=40]]'), stream: true })) seen.push(chunk.choices[0]?.delta.content ?? '');
     };
     await expect(read()).rejects.toBeInstanceOf(APIError);
     expect(seen.join('')).not.toBe('');

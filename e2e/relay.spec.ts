@@ -75,7 +75,7 @@ describe.each(FRAMINGS)('a stream of %s', (_title, framing) => {
     ['ends too early', 'end-after=3'],
     ['falls silent', 'stall-after=3'],
   ])('that %s after it began gets an error event and no clean end, and is charged for what came', async (_fault, words) => {
-    const relayed = await relay(framing, `output-tokens=100 chunk-delay-ms=40 ${words}`, { stream: true });
+    const relayed = await relay(framing, `output-tokens=100 chunk-delay-ms=150 ${words}`, { stream: true });
     const { answer, upstream } = relayed;
     expect([answer.status, answer.cleanEnd]).toEqual([200, false]);
     // The provider's bytes come first, all of them, then our event.
@@ -85,7 +85,7 @@ describe.each(FRAMINGS)('a stream of %s', (_title, framing) => {
   });
 
   it("that breaks off with the provider's own error ends with that event, not cleanly, and is charged for what came", async () => {
-    const relayed = await relay(framing, 'output-tokens=100 chunk-delay-ms=40 error-after=3', { stream: true });
+    const relayed = await relay(framing, 'output-tokens=100 chunk-delay-ms=150 error-after=3', { stream: true });
     const { answer, upstream } = relayed;
     expect([answer.status, answer.cleanEnd]).toEqual([200, false]);
     const sent = upstream.toString();
@@ -211,7 +211,7 @@ describe('the usage event of OpenAI', () => {
 });
 
 describe('an official SDK raises an error when the provider breaks off', () => {
-  const prompt = (fault: string) => `[[sim: output-tokens=100 chunk-delay-ms=40 ${fault}]]`;
+  const prompt = (fault: string) => `[[sim: output-tokens=100 chunk-delay-ms=150 ${fault}]]`;
 
   it.each(['cut-after=3', 'end-after=3', 'error-after=3'])('openai: %s', async (fault) => {
     const client = new OpenAI({ apiKey: keys.openai, baseURL: `${deployment.baseUrl}/v1`, maxRetries: 0 });

@@ -73,7 +73,7 @@ describe('a gateway with limits', () => {
   it.each<[string, string, Record<string, unknown>]>([
     ['was whole', 'Reply with OK', {}],
     ['was a whole stream', 'Tell me something', { stream: true }],
-    ['broke in the middle', '[[sim: cut-after=5]]', { stream: true }],
+    ['broke in the middle', '[[sim: cut-after=5 chunk-delay-ms=50]]', { stream: true }],
     ['failed at the provider', '[[sim: status=500]]', {}],
     ['was refused by the provider', '[[sim: status=400]]', {}],
   ])('has the place again of an answer that %s', async (_title, prompt, more) => {

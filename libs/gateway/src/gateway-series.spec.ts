@@ -110,7 +110,7 @@ describe('the metrics of a gateway whose callers try everything', () => {
   });
 
   it('tell of a stream that breaks off, and of a caller that leaves', async () => {
-    await bench.call(chat('[[sim: cut-after=5]]', { stream: true }));
+    await bench.call(chat('[[sim: cut-after=5 chunk-delay-ms=50]]', { stream: true }));
     const socket = connect((bench.server.address() as AddressInfo).port, '127.0.0.1');
     const body = JSON.stringify(chat('[[sim: endless chunk-delay-ms=5]]', { stream: true, max_tokens: 200 }));
     socket.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n${Object.entries(bearer(KEY)).map(([name, value]) => `${name}: ${value}\r\n`).join('')}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);

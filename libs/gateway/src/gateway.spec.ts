@@ -67,7 +67,7 @@ describe('a gateway', () => {
   });
 
   it('ends a broken stream with an error event and no clean end, and charges what was read', async () => {
-    const answer = await bench.call(chat('[[sim: cut-after=5]]', { stream: true }));
+    const answer = await bench.call(chat('[[sim: cut-after=5 chunk-delay-ms=50]]', { stream: true }));
     expect(answer.whole).toBe(false);
     expect(answer.text).toMatch(/data: \{"error":\{.*"code":"upstream_failed"\}\}\n\n$/);
     const [event] = await bench.closed();
@@ -155,7 +155,7 @@ describe('a gateway', () => {
 
   it('never looks whole to an HTTP/1.0 client when it was cut', async () => {
     const { port } = bench.server.address() as AddressInfo;
-    const body = JSON.stringify(chat('[[sim: cut-after=5]]', { stream: true }));
+    const body = JSON.stringify(chat('[[sim: cut-after=5 chunk-delay-ms=50]]', { stream: true }));
     const socket = connect(port, '127.0.0.1');
     socket.write(`POST /v1/chat/completions HTTP/1.0\r\nauthorization: Bearer ${KEY}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
     socket.resume();
