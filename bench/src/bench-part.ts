@@ -12,7 +12,7 @@ export interface BenchOptions {
   events?: number;
   /** Folder for processor profiles. */
   profile?: string;
-  /** The service that the pipeline profiles. */
+  /** The service that the pipeline and the services profile. */
   profiled: string;
 }
 

@@ -28,6 +28,7 @@ Options:
   --candidates A,B  of the relays: nginx, alone, all; one, two, gateways
   --events N        of the pipeline and the replay
   --profile FOLDER  writes a processor profile of each process of ours among the relays, and of one service of the pipeline
+                    or of the last candidate of the services
   --profiled NAME   which one: billing, account, gateway
 `;
 

@@ -22,6 +22,7 @@ export interface Slice {
   cpuUsBy?: Record<string, number>;
   /** Of what the candidate needs besides. */
   behindCpuUs?: number;
+  behindCpuUsBy?: Record<string, number>;
   latencyMs: { p50: number; p99: number };
   chunkDelayMs?: { p50: number; p99: number } | undefined;
   /** Of the candidate's process that does the work, behind the slice. */
@@ -38,13 +39,14 @@ export interface Field {
   workloads: readonly Workload[];
   load: ChildProcess;
   cycles: number;
+  /** Whose slices do not count, in front of the others. */
+  warmUpCycles: number;
   onSlice: (slice: Slice) => void;
 }
 
 const SLICE_DEADLINE_MS = 120_000;
 /** Events and the ending of a stream, as they are sent. */
 const STREAM_CHUNKS = STREAM_EVENTS + 1;
-const WARM_UP_CYCLE = -1;
 
 /**
  * All slices of a run. Candidates take turns within each workload, in alternating direction, so that a drift of the
@@ -53,13 +55,13 @@ const WARM_UP_CYCLE = -1;
 export async function measure(field: Field): Promise<Slice[]> {
   const slices: Slice[] = [];
   const sent = new Map<Candidate, number>();
-  for (let cycle = WARM_UP_CYCLE; cycle < field.cycles; cycle++) {
+  for (let cycle = -field.warmUpCycles; cycle < field.cycles; cycle++) {
     for (const workload of field.workloads) {
       const order = cycle % 2 === 0 ? field.candidates : [...field.candidates].reverse();
       for (const candidate of order) {
         const slice = await measureSlice(field.load, candidate, { workload, cycle });
         sent.set(candidate, (sent.get(candidate) ?? 0) + slice.requests);
-        if (cycle === WARM_UP_CYCLE) continue;
+        if (cycle < 0) continue;
         slices.push(slice);
         field.onSlice(slice);
       }
@@ -90,7 +92,7 @@ async function measureSlice(load: ChildProcess, candidate: Candidate, { workload
     requestsPerSecond: round((result.requests / result.elapsedMs) * 1_000),
     cpuUs: round(total(spentUs) / units),
     ...(processes.length > 1 && { cpuUsBy: perUnit(spentUs, units) }),
-    ...(behind.length > 0 && { behindCpuUs: round(total(behindUs) / units) }),
+    ...(behind.length > 0 && { behindCpuUs: round(total(behindUs) / units), behindCpuUsBy: perUnit(behindUs, units) }),
     latencyMs: { p50: round(result.latencyMs.p50), p99: round(result.latencyMs.p99) },
     ...(result.chunkDelayMs && { chunkDelayMs: { p50: round(result.chunkDelayMs.p50), p99: round(result.chunkDelayMs.p99) } }),
     ...residentMemory(candidate.memoryProcessId),

@@ -21,6 +21,8 @@ export interface RelayRun {
 
 export interface RelayField {
   workloads: readonly Workload[];
+  /** Default 1. */
+  warmUpCycles?: number;
   /** Starts the candidates and hands each over at once, so that it is stopped whatever happens to the next. */
   start(settings: CandidateOptions, add: (candidate: Candidate) => void): Promise<void>;
 }
@@ -47,7 +49,7 @@ export async function runRelays({ options, machine, folder, interrupted, say }: 
     const idleMb = Object.fromEntries(candidates.map(({ name, memoryProcessId }) => [name, residentMemory(memoryProcessId).residentMb]));
     const workloads = chosenWorkloads(field.workloads, options);
     const cycles = options.cycles ?? (options.quick ? QUICK_CYCLES : CYCLES);
-    const slices = await Promise.race([measure({ candidates, workloads, load: load.child, cycles, onSlice: (slice) => say(writeSlice(slice)) }), interrupted]);
+    const slices = await Promise.race([measure({ candidates, workloads, load: load.child, cycles, warmUpCycles: field.warmUpCycles ?? 1, onSlice: (slice) => say(writeSlice(slice)) }), interrupted]);
     const whole = !options.quick && options.only === undefined && options.candidates === undefined && options.profile === undefined;
     return { machine: { ...machine, loadAfter: currentLoad() }, idleMb, workloads, slices, whole };
   } finally {

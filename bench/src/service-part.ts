@@ -1,13 +1,16 @@
-import type { BenchContext, BenchPart, PartResult } from './bench-part.js';
+import type { BenchContext, BenchOptions, BenchPart, PartResult } from './bench-part.js';
 import { BenchServers } from './bench-servers.js';
 import { paidBy, startInAll, startNginx } from './candidate.js';
 import type { Candidate, CandidateOptions } from './candidate.js';
 import { Deployment } from './deployment.js';
+import { ProfiledService } from './profiled-service.js';
 import { runRelays } from './relay-run.js';
 import { writeServiceReport } from './service-report.js';
 import { workloadNamed } from './workload.js';
 
 const CYCLES = 4;
+/** Kafka's machine code takes as long to become fast as ours; what runs for weeks is measured, not its first half minute. */
+const WARM_UP_CYCLES = 4;
 /** Each candidate is several processes, whose code takes longer to become fast than that of one. */
 const WORKLOADS = ['small', 'burst', 'body-1m'].map((name) => ({ ...workloadNamed(name), sliceMs: 3 * workloadNamed(name).sliceMs }));
 
@@ -26,14 +29,15 @@ export const servicePart: BenchPart = {
         { ...context, options: { ...options, cycles: options.cycles ?? (options.quick ? 2 : CYCLES) } },
         {
           workloads: WORKLOADS,
+          warmUpCycles: options.quick ? 1 : WARM_UP_CYCLES,
           start: async (settings, add) => {
             const nginx = wanted.has('nginx') ? await startNginx(settings) : undefined;
             if (nginx) add(nginx);
             else context.say('nginx is not measured, so there are no ratios to it. Debian: apt-get install nginx-light');
             if (wanted.has('all')) add(await startInAll(settings));
-            if (wanted.has('one')) add(await startServices(servers, settings, 'one process'));
-            if (wanted.has('two')) add(await startServices(servers, settings, 'two processes'));
-            if (wanted.has('gateways')) add(await startServices(servers, settings, 'two gateways'));
+            if (wanted.has('one')) add(await startServices({ ...settings, servers, options }, 'one process'));
+            if (wanted.has('two')) add(await startServices({ ...settings, servers, options }, 'two processes'));
+            if (wanted.has('gateways')) add(await startServices({ ...settings, servers, options }, 'two gateways'));
           },
         },
       );
@@ -45,7 +49,12 @@ export const servicePart: BenchPart = {
   },
 };
 
-async function startServices(servers: BenchServers, { upstreamPort, folder }: CandidateOptions, name: ServicesName): Promise<Candidate> {
+interface Place extends CandidateOptions {
+  servers: BenchServers;
+  options: BenchOptions;
+}
+
+async function startServices({ servers, options, upstreamPort, folder }: Place, name: ServicesName): Promise<Candidate> {
   const env = { TOKONE_OPENAI_UPSTREAM_URL: `http://127.0.0.1:${upstreamPort}`, TOKONE_ADAPTERS: name === 'two processes' ? 'remote' : 'in-process' };
   const deployment = await Deployment.start(servers, { name: name.replace(' ', '-'), folder, env, gateways: name === 'two gateways' ? 2 : 1 });
   try {
@@ -60,7 +69,12 @@ async function startServices(servers: BenchServers, { upstreamPort, folder }: Ca
       ...servers.redisProcesses,
       { label: 'PostgreSQL', processId: servers.postmaster },
     ];
-    return { name, processes: [gateway, ...other, ...adapter], behind, memoryProcessId: gateway.processId, ...(await paidBy(deployment.services)), stop: () => deployment.stop() };
+    const profiled = options.profile === undefined ? undefined : await ProfiledService.start(await deployment.services.services(), { app: options.profiled, folder: options.profile });
+    const stop = async (): Promise<void> => {
+      await profiled?.stop();
+      await deployment.stop();
+    };
+    return { name, processes: [gateway, ...other, ...adapter], behind, memoryProcessId: gateway.processId, ...(await paidBy(deployment.services)), stop };
   } catch (error) {
     await deployment.stop();
     throw error;

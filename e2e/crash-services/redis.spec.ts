@@ -19,6 +19,8 @@ const OPENED_WITHIN_MS = 5_000;
 const STILL_MS = 10_000;
 const LINK_DELAY_MS = 50;
 const ROUND_TRIP_MS = 2 * LINK_DELAY_MS;
+const LOST_SETTLES = 12;
+const EVALSHA = /EVALSHA\r\n\$40\r\n([0-9a-f]{40})/gi;
 /** A millisecond or so at the provider. */
 const AT_ONCE: Shape = { streamed: true, directives: () => 'output-tokens=4 chunk-tokens=2' };
 
@@ -68,6 +70,20 @@ async function flush(): Promise<void> {
   } finally {
     redis.disconnect();
   }
+}
+
+/** The digest under which Redis knows the script that settles, learned from what the third gateway says for a call of its own. */
+async function scriptThatEndsACall(): Promise<string> {
+  const said: string[] = [];
+  proxy.dropAnswers({ to: (bytes) => (said.push(...[...bytes.toString('latin1').matchAll(EVALSHA)].map(([, digest]) => digest as string)), false) });
+  const load = new Load({ random, clients: 1, keys: deployment.tenants, goesOn: true, shapes: [AT_ONCE] });
+  load.start(publicUrlOf(third));
+  await waitFor(() => load.endedCalls >= 5, { what: 'calls', deadlineMs: 60_000 });
+  await deployment.endLoad(load);
+  proxy.heal();
+  const eachCall = said.filter((digest) => said.filter((other) => other === digest).length >= 5);
+  expect(new Set(eachCall).size).toBe(2);
+  return eachCall.at(-1) as string;
 }
 
 describe('Redis under the load of three gateways', () => {
@@ -124,6 +140,24 @@ describe('Redis under the load of three gateways', () => {
     await deployment.endLoad(loads.one);
     expect(loads.one.calls.filter(isUnchecked).length).toBeGreaterThan(0);
     expect(findInexcusable(loads.one.calls, [{ ...cut, toMs: cut.toMs + OPENED_WITHIN_MS, of: isUnchecked }])).toEqual([]);
+    expect(await deployment.verdict(loads.two, [])).toEqual(CLEAN);
+  }, 240_000);
+
+  it('K7: settles what a gateway asks for, and its answers to that are lost: they end whole, and nobody is charged twice or less', async () => {
+    const settle = await scriptThatEndsACall();
+    const loads = await startLoads();
+    const fromMs = performance.now();
+    for (const lost = proxy.lostAnswers + LOST_SETTLES; proxy.lostAnswers < lost; ) {
+      const before = proxy.lostAnswers;
+      proxy.dropAnswers({ to: (bytes) => bytes.includes(settle), times: 1, afterMs: 10 });
+      await waitFor(() => proxy.lostAnswers > before, { what: 'an answer to be lost', deadlineMs: 30_000, intervalMs: 5 });
+      await deployment.served(loads.one, 2);
+    }
+    const excuse = { fromMs, toMs: performance.now() + PATIENCE_MS, of: isUnchecked };
+    await bothServed(loads, CLIENTS);
+    await deployment.endLoad(loads.one);
+    // Those that were being reserved on the same connection are refused; none that ended is.
+    expect(findInexcusable(loads.one.calls, [excuse])).toEqual([]);
     expect(await deployment.verdict(loads.two, [])).toEqual(CLEAN);
   }, 240_000);
 

@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { cp, mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
 import { waitFor } from '@tokone/testing';
-import { LONG_STREAM, Load, MIXED, QUICK } from '../crash/load.js';
+import { LONG_STREAM, Load, MIXED, QUICK, SHORT_STREAM } from '../crash/load.js';
 import { SeededRandom } from '../crash/seeded-random.js';
 import { isBroken } from './failed-calls.js';
 import { publicUrlOf, startAnother } from './own-service.js';
@@ -12,6 +14,8 @@ const DRAIN = { TOKONE_DRAIN_SECONDS: '30', TOKONE_SHUTDOWN_DELAY_SECONDS: '2' }
 const RESTART_DEADLINE_MS = 120_000;
 /** Longer than any account waits for a gateway. */
 const SILENT_MS = 7_000;
+/** A gateway tells that it lives every second, and hears then that its place is another's. */
+const TOLD_WITHIN_MS = 4_000;
 
 const random = SeededRandom.ofRun();
 let deployment: ServicesDeployment;
@@ -75,4 +79,45 @@ describe('another gateway', () => {
     // What it had in hand is cut off or told as failed: its providers and clients were silent for too long when it woke.
     expect(await deployment.verdict(load, [{ ...outage, of: (call) => isBroken(call) || call.sawError }], { unread })).toEqual(CLEAN);
   }, 240_000);
+
+  it('that runs on a copy of its disk takes its place: the first takes no request more, ends what it has and leaves by itself', async () => {
+    const [disk, copy] = [await folder(), await folder()];
+    const first = await startAnother(deployment.services, 'gateway-1', { TOKONE_SPOOL_DIR: disk, TOKONE_SHUTDOWN_DELAY_SECONDS: '25' });
+    let second: Awaited<ReturnType<typeof startAnother>> | undefined;
+    const load = new Load({ random, clients: 4, keys: deployment.tenants, goesOn: true, shapes: [SHORT_STREAM] });
+    try {
+      await serve(publicUrlOf(first));
+      await deployment.settled();
+      // Of a moment in which nothing runs: what is open in both would be ended by both. On another machine the lock's holder is dead.
+      await cp(disk, copy, { recursive: true, filter: (path) => !path.endsWith('spool.lock') });
+      load.start(publicUrlOf(first));
+      await deployment.ended(load, 8);
+      second = await startAnother(deployment.services, 'gateway-1', { TOKONE_SPOOL_DIR: copy });
+      const takenMs = performance.now();
+      await waitFor(() => !first.running, { what: 'the first to leave', deadlineMs: 30_000 });
+      expect(await first.exited).toEqual({ code: 1, signal: null });
+      await deployment.endLoad(load);
+      const served = load.calls.filter(({ status }) => status === 200);
+      expect(served.filter(({ sawEnd }) => !sawEnd)).toEqual([]);
+      expect(Math.max(...served.map(({ startedAtMs }) => startedAtMs)) - takenMs).toBeLessThan(TOLD_WITHIN_MS);
+      await serve(publicUrlOf(second));
+    } finally {
+      await Promise.all([first.end('SIGTERM'), second?.end('SIGTERM'), load.stop()]);
+    }
+    await deployment.settled();
+    expect(await deployment.findFaults()).toEqual([]);
+  }, 240_000);
 });
+
+/** Some calls, all whole. */
+async function serve(url: string): Promise<void> {
+  const load = new Load({ random, clients: 4, keys: deployment.tenants, goesOn: true, shapes: QUICK });
+  load.start(url);
+  await deployment.ended(load, 20);
+  await deployment.endLoad(load);
+  expect(load.calls.filter(({ sawEnd }) => !sawEnd)).toEqual([]);
+}
+
+function folder(): Promise<string> {
+  return mkdtemp(join(deployment.services.dataFolder, 'another-gateway-'));
+}

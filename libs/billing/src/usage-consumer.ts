@@ -43,7 +43,7 @@ export interface UsageConsumerParts {
  */
 export class UsageConsumer implements LogConsumer {
   readonly batchSize = 500;
-  readonly lingerMs = 20;
+  readonly lingerMs = 50;
   private readonly deadLimit: DeadLimit;
   private readonly metrics: BillingMetrics;
   private readonly inHand: BatchesInHand;

@@ -18,6 +18,7 @@ export interface StoredCursor {
 export class CursorFile {
   private waiting: StoredCursor | undefined;
   private writing: Promise<void> | undefined;
+  private folder: Promise<unknown> | undefined;
 
   constructor(private readonly path: string) {}
 
@@ -54,11 +55,13 @@ export class CursorFile {
       this.waiting = undefined;
       const next = `${this.path}.next`;
       try {
-        await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+        this.folder ??= mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+        await this.folder;
         await writeFile(next, `${JSON.stringify({ logId, position: `${position}`, tally })}\n`, { mode: 0o600 });
         await rename(next, this.path);
       } catch {
         // The old one stays: what came after it is read once more. A full disk is the spool's own alarm.
+        this.folder = undefined;
       }
     }
   }

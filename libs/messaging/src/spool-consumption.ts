@@ -12,7 +12,7 @@ const EVENT_TYPES = [SPOOL_RECORD.close, SPOOL_RECORD.refused];
 /** Of the log, looked at in one step: OPEN and PROGRESS records between two events cost no more than this at once. */
 const STEP_BYTES = 1_048_576;
 /** The log is read this often at most, unless it is behind: each read of a busy one would bring a record or two. */
-const GATHER_MS = 20;
+const GATHER_MS = 50;
 
 /** One consumer's walk through a spool: one batch at a time, the next only after the last is handled. */
 export class SpoolConsumption implements Consumption {

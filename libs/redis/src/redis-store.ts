@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import type { ClusterOptions, RedisOptions } from 'ioredis';
 import type { Logger } from '@tokone/telemetry';
 import { AnswerDeadline } from './answer-deadline.js';
+import { gatherWrites } from './gathered-writes.js';
 
 /** One action: a Lua script that sees the keys that it is called with. Its text decides what runs, never its name. */
 export interface RedisScript {
@@ -67,6 +69,8 @@ export class RedisStore {
     // Without a listener each failed attempt to connect would end the process.
     this.client.on('error', (error: Error) => this.noteTrouble(error));
     this.client.on('ready', () => this.noteWell());
+    if (this.client instanceof Cluster) this.client.on('+node', gatherOnConnect);
+    else gatherOnConnect(this.client);
   }
 
   /** Whether a server could be asked right now, as far as is known. */
@@ -160,6 +164,10 @@ export class RedisStore {
     if (!this.well) this.options.logger.info({}, 'Redis can be reached again');
     this.well = true;
   }
+}
+
+function gatherOnConnect(server: Redis): void {
+  server.on('connect', () => gatherWrites(server.stream as Socket));
 }
 
 /** Shared by a single server and the nodes of a cluster. */

@@ -8,7 +8,7 @@ import type { Slice } from './partition-walk.js';
 const CHARGES_PER_CALL = 2_000;
 /** Of messages, each a batch of billing's, of which a partition gets its share. */
 const MESSAGES_PER_SLICE = 100;
-const LINGER_MS = 10;
+const LINGER_MS = 50;
 
 /** Where the poster of charges keeps how far it came: beside what it posted, so that a restored database knows what it lacks. */
 export interface ChargeCursors {

@@ -1,6 +1,6 @@
 import type { Offsets } from './kafka-admin.js';
 
-const SOON_MS = 50;
+const SOON_MS = 100;
 const AGAIN_MS = 5_000;
 
 export type CommitOffsets = (offsets: Offsets) => Promise<unknown>;

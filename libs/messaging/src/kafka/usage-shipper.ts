@@ -30,7 +30,7 @@ export interface UsageShipperOptions extends ConsumptionOptions {
 /** By it, each partition's share is a batch as billing likes them. */
 const BATCH_SIZE = 4_000;
 /** A request to Kafka costs both sides far more than a record in it. */
-const LINGER_MS = 20;
+const LINGER_MS = 50;
 const STOP_GRACE_MS = 3_000;
 
 /**
