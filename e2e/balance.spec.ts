@@ -162,6 +162,25 @@ describe('a stream on a small balance', () => {
     expect(parsed.at(-1)?.error?.message).toContain('balance is used up');
   });
 
+  it.each([
+    ['openai', 'gpt-5.5', 6],
+    ['gemini', 'gemini-2.5-pro', 4],
+  ] as const)('that thinks unseen is given a limit that its hold covers: %s, several at once', async (dialect, model, streams) => {
+    const { accountId, key } = await deployment.product.tenant('1', dialect);
+    await deployment.ledger.quiet();
+    const writtenOff = await deployment.ledger.writtenOff();
+    const call = { model, prompt: '[[sim: reasoning-tokens=90000 output-tokens=200]]', stream: true, outputLimit: 60_000 };
+    const answers = await Promise.all(Array.from({ length: streams }, () => deployment.call(dialect, key, call)));
+    const served = answers.filter(({ status }) => status === 200);
+    expect(served.length).toBeGreaterThanOrEqual(2);
+    for (const { headers, cleanEnd } of served) expect([Number(headers['x-tokone-output-limit']) < 60_000, cleanEnd]).toEqual([true, true]);
+    await deployment.ledger.quiet();
+    const usage = (await deployment.ledger.usageOfAccount(accountId)).filter(({ outcome }) => outcome === 'completed');
+    expect(usage).toHaveLength(served.length);
+    for (const { chargeNanoUsd, ratedNanoUsd } of usage) expect(chargeNanoUsd).toBe(ratedNanoUsd);
+    expect(await deployment.ledger.writtenOff()).toBe(writtenOff);
+  });
+
   it('that comes all at once brings what is paid for, and no more', async () => {
     const { key } = await deployment.product.tenant('1', 'openai');
     const answer = await deployment.call('openai', key, flat('[[sim: output-tokens=90000 chunk-tokens=100]]', 100_000, true));

@@ -63,8 +63,8 @@ function costOf(exchange: Exchange, usage: MeasuredUsage): bigint {
   const { price } = exchange.request.plan;
   try {
     const { amountNanoUsd } = rateUsage(price, { tokens: usage.tokens, units: usage.units, tier: usage.tier, multiplierPpm: exchange.request.key.multiplierPpm });
-    // More was read than the hold paid for, and that part never left: a top-up in this moment must not pay for it.
-    return exchange.outcome === 'balance_exhausted' && amountNanoUsd > exchange.watch.held ? exchange.watch.held : amountNanoUsd;
+    // More may have been read than the hold paid for, and that part never left: neither a top-up in this moment nor the rest of the balance must pay for it.
+    return exchange.error !== undefined && exchange.watch.watching && amountNanoUsd > exchange.watch.held ? exchange.watch.held : amountNanoUsd;
   } catch (error) {
     exchange.context.ports.logger.error({ requestId: exchange.request.requestId, priceId: price.id, cause: String(error) }, 'usage cannot be rated');
     exchange.context.metrics.alarm('usage_not_rated');

@@ -17,7 +17,7 @@ import { endExchangeSpan } from './request-span.js';
 import type { RunningExchanges } from './running-exchanges.js';
 import { UnpaidOutput } from './unpaid-output.js';
 import { UpstreamFlow } from './upstream-flow.js';
-import { failureOf, passesThrough, refusalOf } from './upstream-refusal.js';
+import { KeptRefusal, failureOf, refusalOf } from './upstream-refusal.js';
 
 /** An admitted request: the hold is taken, OPEN is not written yet. */
 export interface AdmittedRequest {
@@ -47,8 +47,6 @@ export interface ExchangeContext {
   tracing: Tracing;
 }
 
-/** Errors of a provider are kept whole up to this, to be passed on. */
-const MAX_REFUSAL_BYTES = 65_536;
 /** A PROGRESS record is due after this many tokens or this long. */
 const PROGRESS_TOKENS = 512;
 const PROGRESS_MS = 2_000;
@@ -74,12 +72,13 @@ export class Exchange implements AnswerHandler {
   outcome: UsageOutcome = 'completed';
   error: GatewayError | undefined;
   closing = false;
+  /** The provider's answer is whole, and a part of it waits for the extension that pays for it. */
+  private read = false;
   private readonly flow = new UpstreamFlow();
   private framing: AnswerFraming;
   private reads: Buffer[] = [];
   private turnQueued = false;
-  private refusal: Buffer[] | undefined;
-  private refusalBytes = 0;
+  private refusal: KeptRefusal | undefined;
   private waiting: Buffer[] = [];
   private waitingBytes = 0;
   private gates = 0;
@@ -129,7 +128,7 @@ export class Exchange implements AnswerHandler {
     this.head = head;
     this.request.releaseBody();
     if (head.status >= 400) {
-      this.refusal = [];
+      this.refusal = new KeptRefusal();
       return;
     }
     const contentType = head.headers['content-type'] ?? '';
@@ -146,7 +145,7 @@ export class Exchange implements AnswerHandler {
 
   /** One read of the socket can arrive in many pieces; they are looked at together, at the end of this turn. */
   onData(bytes: Buffer): void {
-    if (this.closing) return;
+    if (this.closing || this.read) return;
     this.reads.push(bytes);
     if (this.turnQueued) return;
     this.turnQueued = true;
@@ -156,18 +155,18 @@ export class Exchange implements AnswerHandler {
   onEnd(): void {
     this.flow.end();
     this.turn();
-    if (this.closing) return;
+    if (this.closing || this.read) return;
     if (this.refusal) return this.closeRefused();
     this.scanner?.end();
     if (this.scanner?.errored) this.closeErrored();
-    else if (this.scanner?.complete) this.close('completed', undefined);
+    else if (this.scanner?.complete) this.complete(this.scanner);
     else this.close('upstream_failed', failureOf('upstream_failed', this.head !== undefined));
   }
 
   onFailure(failure: AdapterFailure): void {
     this.flow.end();
     this.turn();
-    if (this.closing) return;
+    if (this.closing || this.read) return;
     if (failure.cause !== undefined) this.logUpstreamTrouble(failure);
     const code = failure.code === 'aborted' ? 'upstream_failed' : failure.code;
     this.close('upstream_failed', failureOf(code, this.head !== undefined));
@@ -185,6 +184,7 @@ export class Exchange implements AnswerHandler {
     this.unpaid.takeAll();
     this.watch.freeze();
     if (this.closing) return;
+    if (this.read) return this.close('completed', undefined);
     const { running, limits } = this.context;
     if (!running.enterAbsence(limits.maxAbsent)) return this.close('client_left', undefined);
     this.absentTimer = setTimeout(() => this.close('client_left', undefined), limits.absentTimeoutMs);
@@ -212,14 +212,14 @@ export class Exchange implements AnswerHandler {
 
   private takeReads(): void {
     const { reads } = this;
-    if (reads.length === 0 || this.closing) return;
+    if (reads.length === 0 || this.closing || this.read) return;
     this.reads = [];
     const bytes = reads.length === 1 ? (reads[0] as Buffer) : Buffer.concat(reads);
-    if (this.refusal) return this.keepRefusal(bytes);
+    if (this.refusal) return this.refusal.add(bytes);
     this.firstByteAtMs ??= this.context.ports.now();
     this.answerBytes += bytes.length;
     const pieceBytes = this.watch.watching ? WATCHED_PIECE_BYTES : bytes.length;
-    for (let at = 0; at < bytes.length && !this.closing; at += pieceBytes) this.takePiece(bytes.subarray(at, at + pieceBytes));
+    for (let at = 0; at < bytes.length && !this.closing && !this.read; at += pieceBytes) this.takePiece(bytes.subarray(at, at + pieceBytes));
   }
 
   private takePiece(piece: Buffer): void {
@@ -228,23 +228,29 @@ export class Exchange implements AnswerHandler {
     scanner.push(piece);
     this.keeper.keepAhead();
     if (this.closing) return;
-    if (scanner.complete) this.close('completed', undefined);
+    if (scanner.complete) this.complete(scanner);
     else if (scanner.overheld) this.close('upstream_failed', failureOf('upstream_failed', true));
     else if (scanner.errored && this.framing !== 'json') this.closeErrored();
     else this.pass(scanner.takeReady());
   }
 
-  private keepRefusal(bytes: Buffer): void {
-    this.refusalBytes += bytes.length;
-    if (this.refusalBytes <= MAX_REFUSAL_BYTES) this.refusal?.push(bytes);
+  /** All that the provider sends is there. What the hold does not pay for waits for its extension first, however late the balance answers. */
+  private complete(scanner: AnswerScanner): void {
+    this.keeper.keepAhead();
+    if (this.closing) return;
+    if (this.answer.gone || this.watch.pays(outputTokens(scanner))) return this.close('completed', undefined);
+    this.read = true;
+    this.flow.linger();
+    this.pass(scanner.takeReady());
   }
 
   private closeRefused(): void {
-    const { head, refusal } = this;
-    if (!head || !refusal) return;
-    if (this.refusalBytes <= MAX_REFUSAL_BYTES && passesThrough(head.status, refusal)) {
+    const { head } = this;
+    if (!head) return;
+    const passedOn = this.refusal?.passedOn(head.status);
+    if (passedOn) {
       this.answer.begin(head.status, head.headers, 'json');
-      this.waiting = refusal;
+      this.waiting = passedOn;
       return this.close('upstream_refused', undefined);
     }
     this.logUpstreamTrouble({ code: 'upstream_failed', sent: true, upstreamId: head.upstreamId, cause: `status ${head.status}` });
@@ -257,8 +263,6 @@ export class Exchange implements AnswerHandler {
     this.close('upstream_failed', failureOf('upstream_failed', true));
   }
 
-  // ---- the hold
-
   private pass(slices: Buffer[]): void {
     if (slices.length === 0 || this.answer.gone) return;
     const tokens = outputTokens(this.scanner);
@@ -268,7 +272,9 @@ export class Exchange implements AnswerHandler {
   }
 
   private letPaidGo(): void {
-    if (!this.answer.gone) this.forward(this.unpaid.takePaid((tokens) => this.watch.pays(tokens)));
+    if (this.answer.gone) return;
+    this.forward(this.unpaid.takePaid((tokens) => this.watch.pays(tokens)));
+    if (this.read && this.watch.pays(outputTokens(this.scanner))) this.close('completed', undefined);
   }
 
   private exhausted(): void {

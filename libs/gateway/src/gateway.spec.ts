@@ -10,7 +10,7 @@ import { startSimulator } from '@tokone/simulator';
 import { silentLogger } from '@tokone/telemetry';
 import { makeTemporaryFolder, waitFor } from '@tokone/testing';
 import type { TemporaryFolder } from '@tokone/testing';
-import { ACCOUNT, GROUP, GatewayBench, KEY, PRICE, RECORD, chat } from './fixtures/gateway-bench.js';
+import { ACCOUNT, GROUP, GatewayBench, KEY, PRICE, RECORD, SEEN_PRICE, chat } from './fixtures/gateway-bench.js';
 
 const OPEN: OpenPayload = { accountId: ACCOUNT, keyId: RECORD.keyId, groupId: GROUP, model: 'gpt-5.5', dialect: 'openai-chat', streamed: true, priceId: PRICE.id, multiplierPpm: 1_000_000, holdNanoUsd: '1000000', estimatedInputTokens: 7, serviceTier: 'default', startedAtMs: 1, requestBytes: 28 };
 
@@ -95,13 +95,31 @@ describe('a gateway', () => {
     bench.balanceNanoUsd = 200_000_000n;
     bench = Object.assign(new Bench(folder, simulator.url), { balanceNanoUsd: 200_000_000n });
     await bench.open();
-    const answer = await bench.call(chat('[[sim: output-tokens=50000]]', { stream: true, max_tokens: 60_000 }));
+    const answer = await bench.call(chat('[[sim: output-tokens=50000]]', { model: SEEN_PRICE.model, stream: true, max_tokens: 60_000 }));
     expect(answer.whole).toBe(false);
     expect(answer.text).toContain('balance_exhausted');
     const [event] = await bench.closed();
     expect(event?.outcome).toBe('balance_exhausted');
     expect(event?.grantNanoUsd).toBeLessThanOrEqual(200_000_000n);
     expect(event?.grantNanoUsd).toBeGreaterThan(200_000_000n - 4_096n * 30_000n);
+  });
+
+  it.each([
+    ['that it states', { max_completion_tokens: 120_000 }],
+    ['by its older name', { max_tokens: 120_000 }],
+  ])('gives a stream that may think unseen the limit that its hold covers, instead of the one %s', async (_title, limit) => {
+    await bench.close();
+    bench = Object.assign(new Bench(folder, simulator.url), { balanceNanoUsd: 150_000_000n });
+    await bench.open();
+    const answer = await bench.call(chat('[[sim: reasoning-tokens=100000 output-tokens=200]]', { stream: true, ...limit }));
+    expect(answer.whole).toBe(true);
+    const written = Number(answer.headers['x-tokone-output-limit']);
+    expect(written).toBeGreaterThanOrEqual(4_000);
+    const [event] = await bench.closed();
+    const used = (event?.tokens.output ?? 0) + (event?.tokens.reasoning ?? 0);
+    expect(used).toBe(written);
+    expect(event?.grantNanoUsd).toBe(BigInt(event?.tokens.input ?? 0) * 5_000n + BigInt(used) * 30_000n);
+    expect(event?.grantNanoUsd).toBeLessThanOrEqual(event?.holdNanoUsd ?? 0n);
   });
 
   it('refuses without a hold: bad key, bad body, unknown model, key in the query, too little balance', async () => {

@@ -146,10 +146,10 @@ export class InferenceIntake {
 
   /** The output that the hold pays for, for each of the answers asked for; thoughts beside them are paid first. */
   private async affordableLimit(arrival: Arrival, plan: RequestPlan, holdNanoUsd: bigint): Promise<number> {
-    const { estimate, answers, thinkingTokens } = plan;
+    const { estimate, answers, thinkingTokens, leastLimit } = plan;
     const tokens = tokensFor(holdNanoUsd - estimate.inputNanoUsd, estimate.outputNanoUsdPerMillion);
     const limit = Math.floor(tokens / answers) - thinkingTokens;
-    if (limit >= 1) return limit;
+    if (limit >= leastLimit) return limit;
     await this.context.ports.admission.release(arrival.key?.accountId ?? '', arrival.requestId);
     throw new GatewayError('insufficient_balance', `The balance does not cover ${answers} answers to this request. Top up, ask for fewer answers or less thinking, or state an output limit.`);
   }

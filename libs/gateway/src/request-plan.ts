@@ -9,6 +9,7 @@ import { inputEstimate } from './input-estimate.js';
 import type { InputEstimate } from './input-estimate.js';
 import { refuseBeyondLimits } from './limit-refusal.js';
 import { askedTier, refuseUnpricedOptions } from './service-tier.js';
+import { mayUseUnseenOutput } from './unseen-output.js';
 
 export interface PlanInput {
   endpoint: InferenceEndpoint;
@@ -36,6 +37,8 @@ export interface RequestPlan {
   /** How many answers are asked for, and the thinking that each may take beside its output limit, tokens. */
   answers: number;
   thinkingTokens: number;
+  /** A smaller limit would be refused by the provider. */
+  leastLimit: number;
 }
 
 /** Output tokens of a stream's first hold and of each further step. */
@@ -70,11 +73,17 @@ export function planRequest(plan: PlanInput): RequestPlan {
     inputClasses: inputClasses(facts),
     units: toolUnits(facts, price),
   });
-  const mode = streamed ? 'stream' : facts.outputLimit === undefined ? 'no_limit' : 'limit_stated';
+  const mode = holdMode(facts, price, streamed);
   const rule: HoldRule = { inputNanoUsd: estimate.inputNanoUsd, worstNanoUsd: estimate.worstNanoUsd, firstStepNanoUsd: estimate.firstStepNanoUsd, mode };
   const tokens = input.heldTokens + (facts.outputLimit === undefined ? Math.min(worstOutputTokens, STEP_TOKENS) : worstOutputTokens);
   refuseBeyondLimits(key.limits, tokens);
-  return { model, price, streamed, framing, tier, input, estimate, rule, tokens, answers: facts.answers, thinkingTokens: thinkingBeside(facts, price) };
+  return { model, price, streamed, framing, tier, input, estimate, rule, tokens, answers: facts.answers, thinkingTokens: thinkingBeside(facts, price), leastLimit: leastLimit(facts, price) };
+}
+
+/** A stream whose output cannot be counted while it runs is not extended: it is given a limit that its hold covers, like an answer without one. */
+function holdMode(facts: BodyFacts, price: PriceSnapshot, streamed: boolean): HoldRule['mode'] {
+  if (streamed) return mayUseUnseenOutput(facts, price) ? 'no_limit' : 'stream';
+  return facts.outputLimit === undefined ? 'no_limit' : 'limit_stated';
 }
 
 /** More tokens than any answer has; keeps products of limits and answers in range. */
@@ -88,6 +97,11 @@ function worstOutput(facts: BodyFacts, price: PriceSnapshot): number {
 /** Gemini counts its thoughts beside the candidates; Anthropic's budget is inside max_tokens. */
 function thinkingBeside(facts: BodyFacts, price: PriceSnapshot): number {
   return price.platform === 'gemini' ? Math.max(facts.thinkingBudget ?? 0, 0) : 0;
+}
+
+/** Anthropic's budget for thinking must be below the limit that it is inside of. */
+function leastLimit(facts: BodyFacts, price: PriceSnapshot): number {
+  return price.platform === 'anthropic' ? (facts.thinkingBudget ?? 0) + 1 : 1;
 }
 
 function inputClasses(facts: BodyFacts): TokenClass[] {

@@ -44,6 +44,6 @@ export class UpstreamFlow {
   /** The answer is whole: what the upstream still sends is read and dropped for a while, then its connection is closed. */
   linger(): void {
     this.resume();
-    if (!this.ended) this.lingerTimer = setTimeout(() => this.abort(), LINGER_MS).unref();
+    if (!this.ended) this.lingerTimer ??= setTimeout(() => this.abort(), LINGER_MS).unref();
   }
 }

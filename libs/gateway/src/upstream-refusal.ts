@@ -11,7 +11,26 @@ const PASSED_THROUGH = new Set([400, 404, 405, 409, 413, 415, 422]);
  */
 const OF_ACCOUNT = /API_KEY_INVALID|credit balance is too low/;
 
-export function passesThrough(status: number, body: readonly Buffer[]): boolean {
+/** Errors of a provider are kept whole up to this, to be passed on. */
+const MAX_KEPT_BYTES = 65_536;
+
+/** The body of a provider's refusal while it is read. */
+export class KeptRefusal {
+  private readonly slices: Buffer[] = [];
+  private bytes = 0;
+
+  add(bytes: Buffer): void {
+    this.bytes += bytes.length;
+    if (this.bytes <= MAX_KEPT_BYTES) this.slices.push(bytes);
+  }
+
+  /** For the caller, who can mend what it says; undefined when it is not about the request. */
+  passedOn(status: number): Buffer[] | undefined {
+    return this.bytes <= MAX_KEPT_BYTES && passesThrough(status, this.slices) ? this.slices : undefined;
+  }
+}
+
+function passesThrough(status: number, body: readonly Buffer[]): boolean {
   return PASSED_THROUGH.has(status) && !(status === 400 && refusesAccount(body));
 }
 

@@ -67,10 +67,12 @@ function setIncludeUsage(facts: BodyFacts, body: Buffer, plan: Plan): void {
 
 function setOutputLimit(facts: BodyFacts, limit: { name: OutputLimitName; tokens: number }, plan: Plan): void {
   const tokens = String(limit.tokens);
-  const present = facts[LIMIT_SPAN_OF_NAME[limit.name]];
+  // OpenAI takes one of its two names at a time.
+  const spans = limit.name === 'max_completion_tokens' ? [facts.maxCompletionTokensSpan, facts.maxTokensSpan] : [facts[LIMIT_SPAN_OF_NAME[limit.name]]];
+  const present = spans.filter((span) => span !== undefined);
   const member = `"${limit.name}":${tokens}`;
-  if (present !== undefined) {
-    plan.replacements.push({ ...present, text: tokens });
+  if (present.length > 0) {
+    for (const span of present) plan.replacements.push({ ...span, text: tokens });
   } else if (limit.name !== 'maxOutputTokens') {
     plan.newMembers.push(member);
   } else if (facts.generationConfigInsertAt !== undefined) {

@@ -1,0 +1,25 @@
+import type { PriceSnapshot } from '@tokone/pricing';
+import type { BodyFacts } from '@tokone/protocol';
+
+/** Families that answer without thinking first; each newer one of theirs thinks (OpenAI "Reasoning models", Gemini "Thinking", 2026). */
+const THINKING_FAMILY: Readonly<Partial<Record<PriceSnapshot['platform'], RegExp>>> = {
+  openai: /^(?:ft:)?(?:gpt-(?!3\.5|4)|o\d|codex|chat-latest|computer-use)/,
+  gemini: /^gemini-(?!1\.|2\.0)/,
+};
+const UNCOUNTED_CLASSES = ['reasoning', 'outputAudio', 'outputImage'] as const;
+
+/**
+ * Whether a stream may use output that is not seen in it as text: thinking that the provider keeps to itself or tells in
+ * short, audio, images. It is known only from the report at the end, when no extension can pay for it any more.
+ */
+export function mayUseUnseenOutput(facts: BodyFacts, price: PriceSnapshot): boolean {
+  if (hasPriceOfItsOwn(price)) return true;
+  // Anthropic's thinking is told in short and billed in full; it is asked for by its budget. Gemini's can be turned off.
+  if (price.platform === 'anthropic') return facts.thinkingBudget !== undefined;
+  if (price.platform === 'gemini' && facts.thinkingBudget === 0) return false;
+  return THINKING_FAMILY[price.platform]?.test(price.model) === true;
+}
+
+function hasPriceOfItsOwn({ tiers }: PriceSnapshot): boolean {
+  return Object.values(tiers).some((bands) => bands.some(({ nanoUsdPerMillion }) => UNCOUNTED_CLASSES.some((tokenClass) => nanoUsdPerMillion[tokenClass] !== undefined)));
+}
