@@ -169,6 +169,12 @@ describe('what is published', () => {
     expect([await countOf('usage'), await countOf('outbox')]).toEqual([2, 0]);
   });
 
+  it('has a charge of 0 for what a crash left open undelivered: the run that died may have settled it, which only a posting takes away', async () => {
+    const crashed = usageEvent({ tokens: {}, holdNanoUsd: 300_000n, grantNanoUsd: 0n, outcome: 'gateway_crash', errorCode: 'internal_error', status: 500 });
+    await consumer.handle(batchOf([crashed, usageEvent({ tokens: {}, grantNanoUsd: 0n })]));
+    expect(await published()).toMatchObject([{ id: crashed.id, ratedNanoUsd: '0', chargeNanoUsd: '0' }]);
+  });
+
   it('still has a request that was granted nothing: the ledger books it as a write-off', async () => {
     await consumer.handle(batchOf([usageEvent({ holdNanoUsd: 0n, grantNanoUsd: 0n })]));
     expect(await published()).toMatchObject([{ ratedNanoUsd: '1000000', chargeNanoUsd: '0' }]);

@@ -28,7 +28,7 @@ const NEW_ROWS = `
   inserted AS (
     ${INSERT_USAGE}
     ON CONFLICT (id) DO NOTHING
-    RETURNING id, account_id, rated_nano_usd, ${ROLLED_COLUMNS}
+    RETURNING id, account_id, rated_nano_usd, outcome, ${ROLLED_COLUMNS}
   ), rolled AS (${ROLL_UP}
   )`;
 
@@ -44,6 +44,12 @@ const publish = (condition: string, traces?: string): string => `
 
 const COUNTS = `SELECT (SELECT count(*) FROM inserted)::int AS inserted, EXISTS (SELECT 1 FROM published) AS published`;
 
+/**
+ * What costs nothing has no record in admission that a posting would have to take away, but for one case: a gateway may
+ * have settled a request and died before it recorded that, and the next one closes it as never delivered.
+ */
+const HAS_RECORD = "(rated_nano_usd > 0 OR outcome = 'gateway_crash')";
+
 const [PARTITION, NEXT, FIRST, HANDLED, OFFSETS, TRACES] = [1, 2, 3, 4, 5, 6].map((place) => `$${USAGE_COLUMN_COUNT + place}`);
 
 /**
@@ -54,7 +60,7 @@ const [PARTITION, NEXT, FIRST, HANDLED, OFFSETS, TRACES] = [1, 2, 3, 4, 5, 6].ma
  * what lies behind `counted_to`. Reconciliation compares `records` with the offsets between.
  */
 const writeStatement = (traces?: string): string => `
-  WITH ${NEW_ROWS}, published AS (${publish('rated_nano_usd > 0', traces)}
+  WITH ${NEW_ROWS}, published AS (${publish(HAS_RECORD, traces)}
   ), moved AS (
     INSERT INTO billing.log_cursor AS c (log_partition, next_offset, counted_from, counted_to, records, rated)
     SELECT ${PARTITION}::text, ${NEXT}::bigint, ${FIRST}::bigint, ${NEXT}::bigint, ${HANDLED}::bigint, count(*) FROM inserted
