@@ -34,7 +34,8 @@ export async function openSharedAdmission(settings: AccountSettings, { logger, p
   );
   const accounts = new RedisAccounts(store, settings.TOKONE_REDIS_PREFIX);
   const onCapped = (accountId: string): void => logger.warn({ accountId }, 'a balance above 9,007,199 USD is offered to requests up to that amount');
-  return { accounts, posts: new RedisPosts({ accounts, onCapped }), view: new RedisView({ accounts }), connected: () => store.connected };
+  const onTrouble = (failures: readonly unknown[]): void => logger.warn({ failures: failures.length, cause: String(failures[0]) }, 'some accounts of Redis could not be looked at; those of all others were');
+  return { accounts, posts: new RedisPosts({ accounts, onCapped }), view: new RedisView({ accounts, onTrouble }), connected: () => store.connected };
 }
 
 export interface OpeningsInput {

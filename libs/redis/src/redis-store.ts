@@ -106,17 +106,27 @@ export class RedisStore {
     return this.deadline.settled();
   }
 
-  /** All keys that begin so, in pages, of all servers; one that is there throughout comes at least once. */
+  /** All keys that begin so, in pages, of all servers; one that is there throughout comes at least once. @throws when a server did not answer, behind what all others have. */
   async *keys(prefix: string): AsyncGenerator<readonly string[]> {
     const servers = this.client instanceof Cluster ? this.client.nodes('master') : [this.client];
+    let failure: unknown;
     for (const server of servers) {
-      let cursor = '0';
-      do {
-        const [next, keys] = await this.deadline.within(server.scan(cursor, 'MATCH', `${escapePattern(prefix)}*`, 'COUNT', SCAN_COUNT));
-        cursor = next;
-        if (keys.length > 0) yield keys;
-      } while (cursor !== '0');
+      try {
+        yield* this.keysOf(server, prefix);
+      } catch (error) {
+        failure ??= error;
+      }
     }
+    if (failure !== undefined) throw failure;
+  }
+
+  private async *keysOf(server: Redis | Cluster, prefix: string): AsyncGenerator<readonly string[]> {
+    let cursor = '0';
+    do {
+      const [next, keys] = await this.deadline.within(server.scan(cursor, 'MATCH', `${escapePattern(prefix)}*`, 'COUNT', SCAN_COUNT));
+      cursor = next;
+      if (keys.length > 0) yield keys;
+    } while (cursor !== '0');
   }
 
   /** Fields and values of a hash; empty when it is not there. */

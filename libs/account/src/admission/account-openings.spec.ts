@@ -28,4 +28,42 @@ describe('accounts that wait to be opened', () => {
     expect(opener.waitingAccounts).toBe(0);
     await opener.stop();
   });
+
+  it('are opened although others lie on a node of Redis that is away, which are told of and tried again', async () => {
+    const opened: string[] = [];
+    const troubles: string[] = [];
+    let away = true;
+    const ofNode = (accountId: string): void => {
+      if (away && accountId.startsWith('lost')) throw new Error('the node is away');
+    };
+    const balance = { seq: 1n, balanceNanoUsd: 5n };
+    const opener = new AccountOpenings({
+      accounts: {
+        begin: async (accountId) => (ofNode(accountId), 'begun'),
+        announce: async (accountId) => (ofNode(accountId), true),
+        open: async (accountId) => {
+          ofNode(accountId);
+          opened.push(accountId);
+          return true;
+        },
+      },
+      gateways: { live: async () => [] },
+      clients: { announce: none },
+      fence: { pass: async () => ({ passed: true }) as never },
+      firstOpenings: { take: async () => new Set() },
+      balances: { readAll: async (accountIds) => new Map(accountIds.map((accountId) => [accountId, balance])) },
+      raiseAlarm: none,
+      onTrouble: (error) => troubles.push((error as Error).message),
+      now: () => 0,
+      pause: () => new Promise((resolve) => setImmediate(resolve)),
+      replica: 'spec',
+    });
+    const answers = await opener.open(['lost-1', 'well-1', 'lost-2', 'well-2'], 200);
+    expect([...answers.keys()].sort()).toEqual(['well-1', 'well-2']);
+    expect(opened.sort()).toEqual(['well-1', 'well-2']);
+    expect(troubles[0]).toBe('2 accounts could not be opened: the node is away');
+    away = false;
+    expect([...(await opener.open(['lost-1', 'lost-2'], 60_000)).keys()].sort()).toEqual(['lost-1', 'lost-2']);
+    await opener.stop();
+  });
 });

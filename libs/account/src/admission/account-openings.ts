@@ -92,22 +92,30 @@ export class AccountOpenings {
     const existing = await parts.balances.readAll(wanted);
     const begun: string[] = [];
     let settled = 0;
-    await eachOf(wanted, async (accountId) => {
+    const failures = await eachOf(wanted, async (accountId) => {
       if (!existing.has(accountId)) return void (settled += this.answer(accountId, undefined));
       const state = await parts.accounts.begin(accountId, { token, replica: parts.replica, staleMs: STALE_MS });
       if (state === 'begun') begun.push(accountId);
       else if (state !== 'busy') settled += this.answer(accountId, state.ready);
     });
-    if (begun.length === 0) return settled > 0;
+    if (begun.length > 0) failures.push(...(await this.openBegun(begun, { token, startedAtMs })));
+    if (failures.length > 0) throw new Error(`${failures.length} accounts could not be opened: ${(failures[0] as Error).message}`, { cause: failures[0] });
+    return begun.length > 0 || settled > 0;
+  }
+
+  /** @returns why some of them are not open. @throws when none could be, but for those that never were open before. */
+  private async openBegun(begun: readonly string[], { token, startedAtMs }: { token: string; startedAtMs: number }): Promise<readonly unknown[]> {
+    const { parts } = this;
     // Noted before they are open: after a crash in between they pass the fence, which is only slower.
     const fresh = await parts.firstOpenings.take(begun);
-    for (const accountId of await openAll(parts, token, { accountIds: [...fresh], holds: new Map() })) this.answer(accountId, token);
+    const first = await openAll(parts, token, { accountIds: [...fresh], holds: new Map() });
+    for (const accountId of first.accountIds) this.answer(accountId, token);
     const known = begun.filter((accountId) => !fresh.has(accountId));
-    if (known.length === 0) return true;
+    if (known.length === 0) return first.failures;
     const opened = await openRound(parts, token, known);
-    for (const accountId of opened) this.answer(accountId, token);
-    parts.onRound?.(opened.size, parts.now() - startedAtMs);
-    return true;
+    for (const accountId of opened.accountIds) this.answer(accountId, token);
+    parts.onRound?.(opened.accountIds.size, parts.now() - startedAtMs);
+    return [...first.failures, ...opened.failures];
   }
 
   private answer(accountId: string, token: string | undefined): number {

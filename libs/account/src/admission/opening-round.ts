@@ -40,9 +40,9 @@ const LEASE_MS = 30_000;
  * Opens accounts that were begun with one token. First every gateway tells what it holds of them, and keeps from then on
  * to this opening; what it has closed is in the usage log by then. Only then the fence is passed, and only behind the
  * fence balances are read. So what was charged is in the balance, and what runs is among the holds.
- * @returns accounts that are open now. @throws an Error with what is waited for when that takes too long.
+ * @throws an Error with what is waited for when that takes too long.
  */
-export async function openRound(parts: OpeningParts, token: string, accountIds: readonly string[]): Promise<Set<string>> {
+export async function openRound(parts: OpeningParts, token: string, accountIds: readonly string[]): Promise<Opened> {
   const endMs = parts.now() + ROUND_MS;
   const holds = await hearGateways(parts, { token, accountIds, endMs });
   const answer = await parts.fence.pass(Math.max(0, endMs - parts.now()));
@@ -50,17 +50,23 @@ export async function openRound(parts: OpeningParts, token: string, accountIds: 
   return openAll(parts, token, { accountIds, holds });
 }
 
-/** Opens accounts of which nothing is on its way and nothing runs but these holds. @returns those that are open now */
-export async function openAll(parts: Pick<OpeningParts, 'accounts' | 'balances'>, token: string, { accountIds, holds }: { accountIds: readonly string[]; holds: ReadonlyMap<string, readonly AnnouncedHold[]> }): Promise<Set<string>> {
+/** Accounts that are open now, and why others are not: one of several nodes of Redis may be away. */
+export interface Opened {
+  accountIds: ReadonlySet<string>;
+  failures: readonly unknown[];
+}
+
+/** Opens accounts of which nothing is on its way and nothing runs but these holds. */
+export async function openAll(parts: Pick<OpeningParts, 'accounts' | 'balances'>, token: string, { accountIds, holds }: { accountIds: readonly string[]; holds: ReadonlyMap<string, readonly AnnouncedHold[]> }): Promise<Opened> {
   const balances = await parts.balances.readAll(accountIds);
   const opened = new Set<string>();
-  await eachOf(accountIds, async (accountId) => {
+  const failures = await eachOf(accountIds, async (accountId) => {
     const balance = balances.get(accountId);
     if (balance === undefined) return;
     const announced = await parts.accounts.announce(accountId, { token, leaseMs: LEASE_MS }, holds.get(accountId) ?? []);
     if (announced && (await parts.accounts.open(accountId, token, balance))) opened.add(accountId);
   });
-  return opened;
+  return { accountIds: opened, failures };
 }
 
 interface Hearing {
@@ -116,11 +122,13 @@ function collect(holds: Map<string, AnnouncedHold[]>, more: ReadonlyMap<string, 
   }
 }
 
-/** A bounded number at a time. */
-export async function eachOf<Item>(items: Iterable<Item>, act: (item: Item) => Promise<void>): Promise<void> {
+/** A bounded number at a time. What fails of one is no reason to leave out the others. @returns the failures */
+export async function eachOf<Item>(items: Iterable<Item>, act: (item: Item) => Promise<void>): Promise<unknown[]> {
   const waiting = items[Symbol.iterator]();
+  const failures: unknown[] = [];
   const worker = async (): Promise<void> => {
-    for (let next = waiting.next(); !next.done; next = waiting.next()) await act(next.value);
+    for (let next = waiting.next(); !next.done; next = waiting.next()) await act(next.value).catch((error: unknown) => failures.push(error));
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return failures;
 }

@@ -14,6 +14,8 @@ export interface RedisViewOptions {
   accounts: Pick<RedisAccounts, 'accountIds' | 'look' | 'fieldsOf' | 'drop'>;
   /** Most accounts that one look takes; all others have their turn in the next ones. */
   maxAccounts?: number;
+  /** Some of the accounts of a look could not be looked at: they are on a node that is away, or are no accounts any more. */
+  onTrouble?: (failures: readonly unknown[]) => void;
 }
 
 const MOST_ACCOUNTS = 5_000;
@@ -31,14 +33,17 @@ export class RedisView implements AdmissionView {
 
   constructor(private readonly options: RedisViewOptions) {}
 
-  /** Accounts with their sequence, and the requests whose posting Redis may have missed. @throws when Redis does not answer. */
+  /** Accounts with their sequence, and the requests whose posting Redis may have missed. @throws when Redis answers for none. */
   async unposted(): Promise<UnpostedAccount[]> {
     const found: UnpostedAccount[] = [];
     this.expired = [];
-    await eachOf(await this.nextAccounts(), async (accountId) => {
+    const accountIds = await this.nextAccounts();
+    const failures = await eachOf(accountIds, async (accountId) => {
       const account = await this.lookAt(accountId);
       if (account) found.push(account);
     });
+    if (failures.length > 0 && failures.length === accountIds.size) throw failures[0];
+    if (failures.length > 0) this.options.onTrouble?.(failures);
     return found;
   }
 
@@ -62,7 +67,9 @@ export class RedisView implements AdmissionView {
       }
     } catch (error) {
       this.round = undefined;
-      throw error;
+      // A node that is away is told of last, behind the accounts of all others.
+      if (next.size === 0) throw error;
+      this.options.onTrouble?.([error]);
     }
     return next;
   }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { MemoryAdmission, MemoryAdmissionAudit } from '@tokone/admission';
+import { MOST_LIMIT_NANO_USD, MemoryAdmission, MemoryAdmissionAudit } from '@tokone/admission';
 import type { AdmissionAudit, AuditedAccount } from '@tokone/admission';
 import { startLedgerDatabase } from '../fixtures/ledger-database.js';
 import type { LedgerDatabase } from '../fixtures/ledger-database.js';
@@ -54,6 +54,17 @@ async function charge(requestId: string): Promise<void> {
 }
 
 describe('admission against the ledger', () => {
+  it('is right with a balance beyond what Redis can count, of which it has the most that it can', async () => {
+    const million = 1_000_000n * 1_000_000_000n;
+    accountId = await ledger.fundedAccount(million);
+    for (let more = 1; more < 10; more++) await ledger.topUp(accountId, million);
+    await reserve(ledger.ids.next());
+    seen = (account) => ({ ...account, limitNanoUsd: MOST_LIMIT_NANO_USD });
+    expect(await check()).toEqual([]);
+    seen = (account) => ({ ...account, limitNanoUsd: MOST_LIMIT_NANO_USD - 1n });
+    expect(await check()).toEqual([expect.stringContaining('the ledger of 10000000000000000')]);
+  });
+
   it('is right with holds that run, requests that are settled, and after their posting', async () => {
     const [running, over] = [ledger.ids.next(), ledger.ids.next()];
     await reserve(running);

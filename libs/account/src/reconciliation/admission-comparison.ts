@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { MOST_LIMIT_NANO_USD } from '@tokone/admission';
 import type { AdmissionAudit, AuditedAccount } from '@tokone/admission';
 import type { Pool } from '@tokone/persistence';
 import type { Findings } from './check-report.js';
@@ -72,7 +73,7 @@ function* doubtsOf(account: AuditedAccount, wallet: Wallet | undefined, posted: 
   if (wallet === undefined) yield doubt('wallet', 'admission has it, and the ledger has no wallet of it');
   else if (seq > wallet.seq) yield doubt('ahead', `admission is at sequence ${seq}, the ledger at ${wallet.seq}`);
   else if (seq < wallet.seq) yield doubt('behind', `admission is at sequence ${seq}, the ledger at ${wallet.seq}`, wallet.seq);
-  else if (limitNanoUsd !== wallet.balance) yield doubt('limit', `at sequence ${seq} admission has a balance of ${limitNanoUsd}, the ledger of ${wallet.balance}`);
+  else if (limitNanoUsd !== wallet.balance && !isCapped(limitNanoUsd, wallet.balance)) yield doubt('limit', `at sequence ${seq} admission has a balance of ${limitNanoUsd}, the ledger of ${wallet.balance}`);
   const sums = { held: 0n, settled: 0n };
   for (const { state, amountNanoUsd } of records) sums[state] += amountNanoUsd;
   if (sums.held !== heldNanoUsd) yield doubt('held', `its holds sum to ${sums.held}, and count as ${heldNanoUsd}`);
@@ -81,6 +82,11 @@ function* doubtsOf(account: AuditedAccount, wallet: Wallet | undefined, posted: 
     if (state === 'settled' && posted.has(requestId)) yield [`posted ${requestId}`, { subject: requestId, detail: `it is posted, and settled in admission for ${Math.round(ageMs / 1000)} s` }];
     if (state === 'held' && leaseMs !== undefined && ageMs > leaseMs) yield [`lease ${requestId}`, { subject: requestId, detail: `its hold is ${Math.round(ageMs / 1000)} s old, its lease was ${Math.round(leaseMs / 1000)} s` }];
   }
+}
+
+/** Redis counts exactly up to 2^53: of a larger balance it has the largest that it can have. */
+function isCapped(limitNanoUsd: bigint, balanceNanoUsd: bigint): boolean {
+  return limitNanoUsd === MOST_LIMIT_NANO_USD && balanceNanoUsd > MOST_LIMIT_NANO_USD;
 }
 
 /** After admission was read: the ledger is never older than what is compared with it. */
