@@ -9,11 +9,13 @@ import type { Workload } from './workload.js';
 
 const NAMES: readonly Candidate['name'][] = ['nginx', 'in all', 'one process', 'two processes', 'two gateways'];
 const PARTS = ['gateway', 'other gateway', 'adapter'];
+const BEHIND = ['billing', 'account', 'Kafka', 'Redis', 'PostgreSQL'];
+const GOAL_RATIO = 20;
 
 /** The run as Markdown: one table per workload, what two processes cost over one, and memory. */
 export function writeServiceReport(run: RelayRun): string {
   const names = NAMES.filter((name) => run.slices.some((slice) => slice.candidate === name));
-  return [`${writeMachine(run)} Load behind the slices: ${writeSpreadOf(run.slices.map(({ load }) => load), 1)}.`, ...run.workloads.map((workload) => writeWorkload(run, workload, names)), writeDifference(run), writeMemory(run, names)].join('\n\n');
+  return [`${writeMachine(run)} Load behind the slices: ${writeSpreadOf(run.slices.map(({ load }) => load), 1)}.`, ...run.workloads.map((workload) => writeWorkload(run, workload, names)), writeStores(run, names), writeDifference(run), writeMemory(run, names), writeGoals(run)].join('\n\n');
 }
 
 function writeWorkload(run: RelayRun, workload: Workload, names: readonly Candidate['name'][]): string {
@@ -47,6 +49,25 @@ function writeWhole(run: RelayRun, workload: Workload, name: Candidate['name']):
 function writeShare(own: readonly Slice[], part: string): string {
   const shares = own.flatMap(({ cpuUsBy }) => cpuUsBy?.[part] ?? []);
   return shares.length > 0 ? median(shares).toFixed(1) : '–';
+}
+
+/** Who takes how much of what stands behind the gateways. */
+function writeStores(run: RelayRun, names: readonly Candidate['name'][]): string {
+  const rows = run.workloads.flatMap((workload) =>
+    names.flatMap((name) => {
+      const shares = slicesOf(run, workload, name).flatMap(({ behindCpuUsBy }) => (behindCpuUsBy ? [behindCpuUsBy] : []));
+      return shares.length > 0 ? [[`${name}, ${workload.title}`, ...BEHIND.map((part) => median(shares.map((share) => share[part] ?? 0)).toFixed(1))]] : [];
+    }),
+  );
+  return `**Behind the gateways, CPU µs per request**\n\n${writeTable(['', ...BEHIND], rows)}`;
+}
+
+function writeGoals(run: RelayRun): string {
+  const rows = run.workloads.map((workload) => {
+    const [, ratio] = writeWhole(run, workload, 'one process');
+    return [`${workload.title}, everything of one process`, `≤ ${GOAL_RATIO} × nginx`, ratio === '–' ? ratio : `${ratio} ×`];
+  });
+  return `**Goals**\n\n${writeTable(['', 'goal', 'measured'], rows)}`;
 }
 
 function writeDifference(run: RelayRun): string {

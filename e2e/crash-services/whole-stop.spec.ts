@@ -10,7 +10,7 @@ const CLIENTS = 16;
 const random = SeededRandom.ofRun();
 let deployment: ServicesDeployment;
 beforeAll(async () => {
-  deployment = await ServicesDeployment.create({ random, keepsData: true });
+  deployment = await ServicesDeployment.create({ random, keepsData: true, gateways: 2 });
 }, 400_000);
 afterEach(() => deployment?.endLoads());
 afterAll(async () => {

@@ -73,8 +73,9 @@ async function start(settings: SupervisorSettings, { parts, narrator, gateways, 
   const ports = parts.add('ports', new PortClaim(settings.PORT), (claim) => claim.release());
   const plan = await planServices(settings, { servicesFolder: folder, kafkaBrokers: servers.kafkaBrokers, redisUrl: servers.redisUrl, gateways, ...prepared.databases, secrets }, () => ports.choose());
   narrator.say(`Starting ${plan.length} services …`);
+  const balancerUrl = gateways > 1 ? await openBalancer(settings, plan, parts) : undefined;
   const processes = await startAll(plan, { parts, narrator, whileServed, notePath: join(dataFolder, 'services.json') });
-  const baseUrl = gateways > 1 ? await openBalancer(settings, plan, parts) : publicUrlOf(settings, processes.gatewayAddress);
+  const baseUrl = balancerUrl ?? publicUrlOf(settings, processes.gatewayAddress);
   const [url, ...otherUrls] = plan.filter(({ app }) => app === 'account').map(({ managementUrl }) => managementUrl);
   const notePath = join(dataFolder, 'operator.json');
   await writePrivateFile(notePath, `${JSON.stringify({ url, otherUrls, token: secrets.operatorToken })}\n`);
@@ -115,7 +116,7 @@ async function startAll(plan: readonly PlannedService[], { parts, narrator, whil
   return { gatewayAddress: addresses.at(-1) ?? '' };
 }
 
-/** The public address of several gateways. Closed before them, so that it sends nobody to one that stops. */
+/** The public address of several gateways. Opened before them and closed behind them: what they let end goes through it. */
 async function openBalancer({ HOST: host, PORT: port }: SupervisorSettings, plan: readonly PlannedService[], parts: OpenedParts): Promise<string> {
   const targets = plan.flatMap(({ publicPort, managementUrl }) => (publicPort === undefined ? [] : [{ host: '127.0.0.1', port: publicPort, managementUrl }]));
   const balancer = parts.add('balancer', await Balancer.start({ host, port, targets }), (opened) => opened.close());
