@@ -11,7 +11,7 @@ import type { SpoolEvidence } from './spool-evidence.js';
 const SETTLED_DEADLINE_MS = 30_000;
 const TOP_UP_USD = '1000';
 /** About 12,000 tokens of output of the model that the calls name. */
-const SMALL_BALANCE_USD = '0.005';
+const SMALL_BALANCE_USD = '0.06';
 
 /** One data folder over many starts, a provider that lives on, and a tenant with a key of each group. */
 export class Deployment {
@@ -98,9 +98,9 @@ export class Deployment {
     return findFaults({ databaseUrl: this.databaseUrl, accountIds: this.accountIds, calls, truth, cut, evidence: this.evidence });
   }
 
-  /** A key of group openai whose account has so little that a stream's hold must grow with it. */
+  /** A key of group anthropic, whose model shows all of its output, of an account with so little that a stream's hold must grow with it. */
   async smallKey(): Promise<string> {
-    const { accountId, key } = await this.running.tenant(SMALL_BALANCE_USD, 'openai');
+    const { accountId, key } = await this.running.tenant(SMALL_BALANCE_USD, 'anthropic');
     this.accountIds.push(accountId);
     return key;
   }
