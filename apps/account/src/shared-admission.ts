@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { AccountOpenings, FirstOpenings, LeaseSweeper, PostgresGatewayRegistry, RedisPosts, RedisView } from '@tokone/account';
+import { AccountOpenings, CappedBalances, FirstOpenings, LeaseSweeper, PostgresGatewayRegistry, RedisPosts, RedisView } from '@tokone/account';
 import type { AccountFeature, LedgerFence, LedgerService } from '@tokone/account';
 import { GatewayClients, RedisAccounts } from '@tokone/admission';
 import { StartupError } from '@tokone/persistence';
@@ -12,6 +12,7 @@ import type { AccountSettings } from './settings.js';
 export interface SharedAdmission {
   accounts: RedisAccounts;
   posts: RedisPosts;
+  capped: CappedBalances;
   view: RedisView;
   /** Keys and balances are told without it. */
   connected: () => boolean;
@@ -33,9 +34,9 @@ export async function openSharedAdmission(settings: AccountSettings, { logger, p
     }),
   );
   const accounts = new RedisAccounts(store, settings.TOKONE_REDIS_PREFIX);
-  const onCapped = (accountId: string): void => logger.warn({ accountId }, 'a balance above 9,007,199 USD is offered to requests up to that amount');
+  const capped = new CappedBalances((accountId) => logger.warn({ accountId }, 'a balance above 9,007,199 USD is offered to requests up to that amount'));
   const onTrouble = (failures: readonly unknown[]): void => logger.warn({ failures: failures.length, cause: String(failures[0]) }, 'some accounts of Redis could not be looked at; those of all others were');
-  return { accounts, posts: new RedisPosts({ accounts, onCapped }), view: new RedisView({ accounts, onTrouble }), connected: () => store.connected };
+  return { accounts, posts: new RedisPosts({ accounts, capped }), capped, view: new RedisView({ accounts, onTrouble }), connected: () => store.connected };
 }
 
 export interface OpeningsInput {
@@ -51,11 +52,11 @@ export function startOpenings(settings: AccountSettings, { world, feature, ledge
   const { parts, logger } = world;
   const now = (): number => performance.now();
   const { pool, raiseAlarm } = feature.parts;
-  const { accounts, view } = admission;
+  const { accounts, capped, view } = admission;
   const gateways = new PostgresGatewayRegistry(pool);
   const clients = parts.add('gateway clients', new GatewayClients({ secret: settings.TOKONE_INTERNAL_SECRET, now }), (opened) => opened.close());
   const onTrouble = (error: unknown): void => logger.warn({ cause: String(error) }, 'accounts that admission does not know could not be opened; it is tried again');
-  const openings = new AccountOpenings({ accounts, gateways, clients, fence, firstOpenings: new FirstOpenings(pool), balances: feature.balances, raiseAlarm, now, pause, replica: randomUUID(), onTrouble, onRound: (opened, durationMs) => feature.metrics.opened(opened, durationMs) });
+  const openings = new AccountOpenings({ accounts, gateways, clients, fence, firstOpenings: new FirstOpenings(pool), balances: feature.balances, capped, raiseAlarm, now, pause, replica: randomUUID(), onTrouble, onRound: (opened, durationMs) => feature.metrics.opened(opened, durationMs) });
   feature.metrics.watchOpenings(() => openings.waitingAccounts);
   parts.add('openings', openings, (opened) => opened.stop());
   const leases = parts.add('leases', new LeaseSweeper({ view, accounts, gateways, clients, fence, postings: ledger.sweeper, raiseAlarm }), (opened) => opened.stop());

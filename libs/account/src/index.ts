@@ -31,6 +31,7 @@ export type { HeardGateway } from './gateway-registry.js';
 export { AccountOpenings } from './admission/account-openings.js';
 export type { AccountOpeningsParts } from './admission/account-openings.js';
 export { FirstOpenings } from './admission/first-openings.js';
+export { CappedBalances } from './admission/capped-balances.js';
 export { LeaseSweeper } from './admission/lease-sweeper.js';
 export type { LeaseSweeperParts } from './admission/lease-sweeper.js';
 export { RedisPosts } from './admission/redis-posts.js';

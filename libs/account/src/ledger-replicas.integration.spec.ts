@@ -1,5 +1,7 @@
 import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { GatewayClients, GatewayHolds, RedisAccounts, RedisAdmission, gatewayHoldsInternal, readStoredAccount } from '@tokone/admission';
@@ -13,6 +15,7 @@ import { silentLogger } from '@tokone/telemetry';
 import { testServers, waitFor } from '@tokone/testing';
 import { AccountFeature } from './account-feature.js';
 import { AccountOpenings } from './admission/account-openings.js';
+import { CappedBalances } from './admission/capped-balances.js';
 import { FirstOpenings } from './admission/first-openings.js';
 import { LeaseSweeper } from './admission/lease-sweeper.js';
 import { RedisPosts } from './admission/redis-posts.js';
@@ -59,12 +62,13 @@ class Replica {
     const feature = new AccountFeature({ ...database.feature.parts, pool });
     const { raiseAlarm } = database.feature.parts;
     const view = new RedisView({ accounts });
-    this.ledger = new LedgerService({ feature, charges, admission: new RedisPosts({ accounts, onCapped: () => undefined }), view, sweepIntervalMs: 300 });
+    const capped = new CappedBalances(() => undefined);
+    this.ledger = new LedgerService({ feature, charges, admission: new RedisPosts({ accounts, capped }), view, sweepIntervalMs: 300 });
     parts.add('ledger', this.ledger, (opened) => opened.stop());
     const gateways = new PostgresGatewayRegistry(pool);
     const clients = parts.add('gateway clients', new GatewayClients({ secret: SECRET, now }), (opened) => opened.close());
     const onTrouble = (error: unknown): void => void this.troubles.push(error);
-    this.openings = parts.add('openings', new AccountOpenings({ accounts, gateways, clients, fence, firstOpenings: new FirstOpenings(pool), balances: feature.balances, raiseAlarm, now, pause, replica: randomUUID(), onTrouble }), (opened) => opened.stop());
+    this.openings = parts.add('openings', new AccountOpenings({ accounts, gateways, clients, fence, firstOpenings: new FirstOpenings(pool), balances: feature.balances, capped, raiseAlarm, now, pause, replica: randomUUID(), onTrouble }), (opened) => opened.stop());
     const leases = parts.add('leases', new LeaseSweeper({ view, accounts, gateways, clients, fence, postings: this.ledger.sweeper, raiseAlarm, intervalMs: 300 }), (opened) => opened.stop());
     leases.start();
   }
@@ -96,8 +100,8 @@ class GatewayFront {
     await this.beat();
   }
 
-  beat(): Promise<void> {
-    return this.registry.join({ gatewayId: this.gatewayId, instanceId: this.gatewayId, url: `http://127.0.0.1:${this.port}` });
+  beat(port = this.port): Promise<void> {
+    return this.registry.join({ gatewayId: this.gatewayId, instanceId: this.gatewayId, url: `http://127.0.0.1:${port}` });
   }
 
   /** As after a kill: it answers nobody, and renews nothing. */
@@ -275,6 +279,34 @@ describe('the opening of an account that Redis does not know', () => {
     // From empty Redis to serving: at most five seconds.
     expect(now() - startedAtMs).toBeLessThan(5_000);
     expect(database.alarms).toContainEqual(expect.objectContaining({ kind: 'gateway_not_heard', gatewayId: gateway(1).gatewayId }));
+  });
+
+  it('goes on within 3.5 s without a gateway that takes connections and never answers', async () => {
+    const accountId = await lostAccount(100n);
+    const sockets: Socket[] = [];
+    const frozen = createServer((socket) => void sockets.push(socket)).listen(0, '127.0.0.1');
+    parts.add('frozen gateway', frozen, async (opened) => {
+      for (const socket of sockets) socket.destroy();
+      opened.close();
+    });
+    await waitFor(() => frozen.listening, { what: 'the frozen gateway', deadlineMs: 5_000 });
+    await gateway(1).beat((frozen.address() as AddressInfo).port);
+    const startedAtMs = now();
+    expect(await gateway(0).reserve(accountId, 10n, randomUUID())).toMatchObject({ status: 'held' });
+    expect(now() - startedAtMs).toBeLessThan(3_500);
+    expect(now() - startedAtMs).toBeGreaterThan(2_900);
+    expect(database.alarms).toContainEqual(expect.objectContaining({ kind: 'gateway_not_heard', gatewayId: gateway(1).gatewayId }));
+  });
+
+  it('reads the balance only behind the fence', async () => {
+    const accountId = await lostAccount(100n);
+    fence.closed = true;
+    const reserved = gateway(0).reserve(accountId, 41n, randomUUID());
+    await waitFor(() => fence.passages > 0, { what: 'the fence to be asked', deadlineMs: 5_000 });
+    // On its way when the account was lost, and posted before the fence is passed.
+    await new ChargePosting(database.pool, database.feature.parts.raiseAlarm).post([database.charge(accountId, 60n)]);
+    fence.closed = false;
+    expect(await reserved).toEqual({ status: 'insufficient_balance', availableNanoUsd: 40n, neededNanoUsd: 41n });
   });
 
   it('is no opening for an account that does not exist', async () => {

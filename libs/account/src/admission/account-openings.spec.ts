@@ -10,7 +10,7 @@ const none = (): never => {
 function openings(readAll: AccountOpeningsParts['balances']['readAll']): AccountOpenings {
   const unused = new Proxy({}, { get: none }) as never;
   const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-  return new AccountOpenings({ accounts: unused, gateways: unused, clients: unused, fence: unused, firstOpenings: unused, balances: { readAll }, raiseAlarm: none, onTrouble: () => undefined, now: () => 0, pause, replica: 'spec' });
+  return new AccountOpenings({ accounts: unused, gateways: unused, clients: unused, fence: unused, firstOpenings: unused, balances: { readAll }, capped: unused, raiseAlarm: none, onTrouble: () => undefined, now: () => 0, pause, replica: 'spec' });
 }
 
 describe('accounts that wait to be opened', () => {
@@ -52,6 +52,7 @@ describe('accounts that wait to be opened', () => {
       fence: { pass: async () => ({ passed: true }) as never },
       firstOpenings: { take: async () => new Set() },
       balances: { readAll: async (accountIds) => new Map(accountIds.map((accountId) => [accountId, balance])) },
+      capped: { note: () => undefined },
       raiseAlarm: none,
       onTrouble: (error) => troubles.push((error as Error).message),
       now: () => 0,
@@ -64,6 +65,17 @@ describe('accounts that wait to be opened', () => {
     expect(troubles[0]).toBe('2 accounts could not be opened: the node is away');
     away = false;
     expect([...(await opener.open(['lost-1', 'lost-2'], 60_000)).keys()].sort()).toEqual(['lost-1', 'lost-2']);
+    await opener.stop();
+  });
+
+  it('have their turn although a thousand others fail again and again', async () => {
+    const lost = Array.from({ length: 1_000 }, (_, number) => `lost-${number}`);
+    const begin = async (accountId: string) => (accountId === 'well' ? { ready: 'token' } : Promise.reject(new Error('the node is away')));
+    const unused = new Proxy({}, { get: none }) as never;
+    const readAll = async (accountIds: readonly string[]) => new Map(accountIds.map((accountId) => [accountId, { seq: 1n, balanceNanoUsd: 5n }]));
+    const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    const opener = new AccountOpenings({ accounts: { begin, announce: none, open: none }, gateways: unused, clients: unused, fence: unused, firstOpenings: unused, balances: { readAll }, capped: unused, raiseAlarm: none, onTrouble: () => undefined, now: () => 0, pause, replica: 'spec' });
+    expect(await opener.open([...lost, 'well'], 500)).toEqual(new Map([['well', 'token']]));
     await opener.stop();
   });
 });

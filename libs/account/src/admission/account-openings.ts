@@ -88,7 +88,7 @@ export class AccountOpenings {
     const { parts } = this;
     const startedAtMs = parts.now();
     const token = `${parts.replica}.${++this.rounds}`;
-    const wanted = [...this.waiting.keys()].slice(0, MOST_IN_ROUND);
+    const wanted = this.nextInLine();
     const existing = await parts.balances.readAll(wanted);
     const begun: string[] = [];
     let settled = 0;
@@ -116,6 +116,16 @@ export class AccountOpenings {
     for (const accountId of opened.accountIds) this.answer(accountId, token);
     parts.onRound?.(opened.accountIds.size, parts.now() - startedAtMs);
     return [...first.failures, ...opened.failures];
+  }
+
+  /** They go behind all others: what a dead node keeps from being opened must not take every round's places. */
+  private nextInLine(): string[] {
+    const next = [...this.waiting].slice(0, MOST_IN_ROUND);
+    for (const [accountId, waiter] of next) {
+      this.waiting.delete(accountId);
+      this.waiting.set(accountId, waiter);
+    }
+    return next.map(([accountId]) => accountId);
   }
 
   private answer(accountId: string, token: string | undefined): number {

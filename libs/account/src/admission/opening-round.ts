@@ -3,6 +3,7 @@ import type { WalletBalance } from '@tokone/account-client';
 import type { RaiseAlarm } from '../account-alarm.js';
 import type { HeardGateway } from '../gateway-registry.js';
 import type { FenceAnswer } from '../ledger-fence.js';
+import type { CappedBalances } from './capped-balances.js';
 
 /** What a round works with; see `AccountOpenings`. */
 export interface OpeningParts {
@@ -15,11 +16,13 @@ export interface OpeningParts {
   /** The gateways that may hold balances. */
   gateways: { live(): Promise<HeardGateway[]> };
   /** Asks one of them. */
-  clients: { announce(url: string, accountIds: readonly string[], token: string): Promise<Announcement> };
+  clients: { announce(url: string, question: { accountIds: readonly string[]; token: string; deadlineMs: number }): Promise<Announcement> };
   fence: { pass(deadlineMs: number): Promise<FenceAnswer> };
   /** Notes accounts as open once, and returns those that never were before. */
   firstOpenings: { take(accountIds: readonly string[]): Promise<ReadonlySet<string>> };
   balances: { readAll(accountIds: readonly string[]): Promise<ReadonlyMap<string, WalletBalance>> };
+  /** Told of each balance that an account is opened with. */
+  capped: Pick<CappedBalances, 'note'>;
   raiseAlarm: RaiseAlarm;
   /** Milliseconds, monotonic. */
   now: () => number;
@@ -29,6 +32,10 @@ export interface OpeningParts {
 
 /** A gateway that was not heard of for so long is not waited for. What it holds then is bounded by the ledger's last wall. */
 const SILENT_MS = 3_000;
+/** For one answer; a gateway waits a second of it for its log. */
+const ANSWER_MS = 1_500;
+/** For an answer of one that left the question before unanswered, however little is missing until it counts as silent. */
+const LEAST_ANSWER_MS = 250;
 /** For all gateways to be heard, the fence included. A round that takes longer begins anew. */
 const ROUND_MS = 15_000;
 const RETRY_MS = 50;
@@ -57,14 +64,16 @@ export interface Opened {
 }
 
 /** Opens accounts of which nothing is on its way and nothing runs but these holds. */
-export async function openAll(parts: Pick<OpeningParts, 'accounts' | 'balances'>, token: string, { accountIds, holds }: { accountIds: readonly string[]; holds: ReadonlyMap<string, readonly AnnouncedHold[]> }): Promise<Opened> {
+export async function openAll(parts: Pick<OpeningParts, 'accounts' | 'balances' | 'capped'>, token: string, { accountIds, holds }: { accountIds: readonly string[]; holds: ReadonlyMap<string, readonly AnnouncedHold[]> }): Promise<Opened> {
   const balances = await parts.balances.readAll(accountIds);
   const opened = new Set<string>();
   const failures = await eachOf(accountIds, async (accountId) => {
     const balance = balances.get(accountId);
     if (balance === undefined) return;
     const announced = await parts.accounts.announce(accountId, { token, leaseMs: LEASE_MS }, holds.get(accountId) ?? []);
-    if (announced && (await parts.accounts.open(accountId, token, balance))) opened.add(accountId);
+    if (!announced || !(await parts.accounts.open(accountId, token, balance))) return;
+    opened.add(accountId);
+    parts.capped.note(accountId, balance.balanceNanoUsd);
   });
   return { accountIds: opened, failures };
 }
@@ -78,13 +87,16 @@ interface Hearing {
 /** Holds of all gateways that are there, by account. A run of a gateway that joins meanwhile is heard too. */
 async function hearGateways(parts: OpeningParts, { token, accountIds, endMs }: Hearing): Promise<Map<string, AnnouncedHold[]>> {
   const heard = new Set<string>();
+  const unanswering = new Set<string>();
   const holds = new Map<string, AnnouncedHold[]>();
   for (;;) {
     const missing = (await parts.gateways.live()).filter(({ instanceId }) => !heard.has(instanceId));
     if (missing.length === 0) return holds;
     const obstacles = await Promise.all(
       missing.map(async (gateway) => {
-        const answer = await ask(parts, gateway, { token, accountIds });
+        const answer = await ask(parts, gateway, { token, accountIds, deadlineMs: answerDeadlineMs(gateway, unanswering.has(gateway.instanceId)) });
+        if (answer.ready || answer.answered) unanswering.delete(gateway.instanceId);
+        else unanswering.add(gateway.instanceId);
         if (!answer.ready && !isSilent(gateway, answer.answered)) return `gateway ${gateway.gatewayId}: ${answer.waitingFor}`;
         heard.add(gateway.instanceId);
         if (answer.ready) collect(holds, answer.holds);
@@ -103,11 +115,21 @@ function isSilent({ silentMs }: HeardGateway, answered: boolean): boolean {
   return !answered && silentMs >= SILENT_MS;
 }
 
+/**
+ * One that is frozen keeps every question open to its end. Hence after the first such question no later one lasts
+ * longer than until it counts as silent, and it is asked once more then: the round goes on within 3.5 s of its last
+ * heartbeat, or within one question when that is long ago. The first one always has its full time, since after an
+ * outage of the account service itself the heartbeats of all gateways are old.
+ */
+function answerDeadlineMs({ silentMs }: HeardGateway, leftUnanswered: boolean): number {
+  return leftUnanswered ? Math.min(ANSWER_MS, Math.max(LEAST_ANSWER_MS, Math.ceil(SILENT_MS - silentMs))) : ANSWER_MS;
+}
+
 type Asked = { ready: true; holds: ReadonlyMap<string, readonly AnnouncedHold[]> } | { ready: false; waitingFor: string; answered: boolean };
 
-async function ask(parts: OpeningParts, { url }: HeardGateway, { token, accountIds }: { token: string; accountIds: readonly string[] }): Promise<Asked> {
+async function ask(parts: OpeningParts, { url }: HeardGateway, question: { token: string; accountIds: readonly string[]; deadlineMs: number }): Promise<Asked> {
   try {
-    const answer = await parts.clients.announce(url, accountIds, token);
+    const answer = await parts.clients.announce(url, question);
     return answer.ready ? answer : { ...answer, answered: true };
   } catch (error) {
     return { ready: false, waitingFor: `no answer (${(error as Error).message})`, answered: false };

@@ -24,12 +24,12 @@ export class GatewayClients {
 
   constructor(private readonly options: GatewayClientsOptions) {}
 
-  /** @throws `InternalCallError` when the gateway does not answer within 1.5 s */
-  announce(url: string, accountIds: readonly string[], token: string): Promise<Announcement> {
-    return this.clientOf(url).call({ method: 'POST', path: '/internal/gateway/admission/announce', body: { accountIds, token }, deadlineMs: DEADLINE_MS, read: readAnnouncement });
+  /** @throws `InternalCallError` when the gateway does not answer in time; default 1.5 s */
+  announce(url: string, { accountIds, token, deadlineMs = DEADLINE_MS }: { accountIds: readonly string[]; token: string; deadlineMs?: number }): Promise<Announcement> {
+    return this.clientOf(url).call({ method: 'POST', path: '/internal/gateway/admission/announce', body: { accountIds, token }, deadlineMs, read: readAnnouncement });
   }
 
-  /** @throws as above */
+  /** @throws as above, after 1.5 s */
   running(url: string, requests: readonly { accountId: string; requestId: string }[]): Promise<RunningAnswer> {
     return this.clientOf(url).call({ method: 'POST', path: '/internal/gateway/admission/running', body: { requests }, deadlineMs: DEADLINE_MS, read: readRunningAnswer });
   }

@@ -42,22 +42,22 @@ afterEach(() => parts.close());
 
 describe('what a gateway tells of its requests', () => {
   it('is nothing before it knows what a crash left open', async () => {
-    expect(await clients.announce(url, [ACCOUNT], 'token')).toEqual({ ready: false, waitingFor: 'the gateway, to find what a crash left open' });
+    expect(await clients.announce(url, { accountIds: [ACCOUNT], token: 'token' })).toEqual({ ready: false, waitingFor: 'the gateway, to find what a crash left open' });
     expect(await clients.running(url, [])).toMatchObject({ ready: false });
     expect(order).toEqual([]);
   });
 
   it('is its holds of these accounts, looked at first, and told when the log has what it closed', async () => {
     holds.begin();
-    expect(await clients.announce(url, [ACCOUNT, OTHER], 'token')).toEqual({ ready: true, holds: new Map([[ACCOUNT, [HELD]]]) });
+    expect(await clients.announce(url, { accountIds: [ACCOUNT, OTHER], token: 'token' })).toEqual({ ready: true, holds: new Map([[ACCOUNT, [HELD]]]) });
     expect(order).toEqual(['look for token', 'shipped']);
-    expect(await clients.announce(url, [OTHER], 'token')).toEqual({ ready: true, holds: new Map() });
+    expect(await clients.announce(url, { accountIds: [OTHER], token: 'token' })).toEqual({ ready: true, holds: new Map() });
   });
 
   it('is not told while the log does not have what it closed', async () => {
     holds.begin();
     shipping = () => Promise.reject(new Error('no broker'));
-    expect(await clients.announce(url, [ACCOUNT], 'token')).toEqual({ ready: false, waitingFor: 'Kafka, to take what the gateway has closed' });
+    expect(await clients.announce(url, { accountIds: [ACCOUNT], token: 'token' })).toEqual({ ready: false, waitingFor: 'Kafka, to take what the gateway has closed' });
   });
 
   it('is which of some requests it runs', async () => {
@@ -69,8 +69,8 @@ describe('what a gateway tells of its requests', () => {
   it('is for services alone, and only for questions that make sense', async () => {
     holds.begin();
     const strangers = parts.add('strangers', new GatewayClients({ secret: 'another-secret-than-the-services-have', now: () => performance.now() }), (opened) => opened.close());
-    await expect(strangers.announce(url, [ACCOUNT], 'token')).rejects.toMatchObject({ failure: 'refused', status: 401 });
-    await expect(clients.announce(url, [], 'token')).rejects.toMatchObject({ failure: 'refused', status: 400 });
+    await expect(strangers.announce(url, { accountIds: [ACCOUNT], token: 'token' })).rejects.toMatchObject({ failure: 'refused', status: 401 });
+    await expect(clients.announce(url, { accountIds: [], token: 'token' })).rejects.toMatchObject({ failure: 'refused', status: 400 });
     expect(announceQuestion.safeParse({ accountIds: Array.from({ length: 1_001 }, () => ACCOUNT), token: 't' }).success).toBe(false);
   });
 });
