@@ -3,6 +3,7 @@ import type { RaiseAlarm } from '../account-alarm.js';
 import type { UnpostedAccount } from '../balance-sweeper.js';
 import type { HeardGateway } from '../gateway-registry.js';
 import type { FenceAnswer } from '../ledger-fence.js';
+import { eachOf } from './opening-round.js';
 import type { ExpiredHold } from './redis-view.js';
 
 export interface LeaseSweeperParts {
@@ -55,9 +56,16 @@ export class LeaseSweeper {
     if (unknown.length === 0 || !(await fence.pass(FENCE_MS)).passed) return;
     const byAccount = Map.groupBy(unknown, ({ accountId }) => accountId);
     const { posted } = await postings.repeat(Array.from(byAccount, ([accountId, holds]) => ({ accountId, seq: -1n, requestIds: holds.map(({ requestId }) => requestId) })));
+    const accountIds: string[] = [];
     let dropped = 0;
-    for (const [accountId, holds] of byAccount) dropped += await accounts.drop(accountId, holds.filter(({ requestId }) => !posted.has(requestId)));
-    if (dropped > 0) raiseAlarm({ kind: 'holds_left_behind', holds: dropped, accountIds: [...byAccount.keys()] });
+    const failures = await eachOf(byAccount, async ([accountId, holds]) => {
+      const count = await accounts.drop(accountId, holds.filter(({ requestId }) => !posted.has(requestId)));
+      dropped += count;
+      if (count > 0) accountIds.push(accountId);
+    });
+    if (dropped > 0) raiseAlarm({ kind: 'holds_left_behind', holds: dropped, accountIds });
+    const [failure] = failures;
+    if (failure !== undefined) throw failure;
   }
 
   private schedule(): void {

@@ -32,7 +32,8 @@ export interface AccountMetrics {
   opened(accounts: number, durationMs: number): void;
   reconciled(checks: readonly ReconciledCheck[]): void;
   keyLookup(result: (typeof KEY_LOOKUP_RESULTS)[number]): void;
-  alarm(kind: AccountAlarmKind): void;
+  /** `times`: default 1. */
+  alarm(kind: AccountAlarmKind, times?: number): void;
   watch(view: AccountView): void;
   /** `waiting`: accounts that are not open yet, of those that this process was asked for. */
   watchOpenings(waiting: () => number): void;
@@ -118,8 +119,8 @@ export class RegistryAccountMetrics implements AccountMetrics {
     this.registry.counter('acct_key_lookups_total').with({ result }).add();
   }
 
-  alarm(kind: AccountAlarmKind): void {
-    this.registry.counter('acct_alarms_total').with({ kind }).add();
+  alarm(kind: AccountAlarmKind, times = 1): void {
+    this.registry.counter('acct_alarms_total').with({ kind }).add(times);
   }
 
   watch(view: AccountView): void {
