@@ -23,7 +23,7 @@ export interface PassageInput {
 
 /** The account service may start at the same time. */
 const JOIN_DEADLINE_MS = 60_000;
-/** At the stop: what is answered is in the spool, and goes out after the next start if Kafka is away. */
+/** At the stop: what is answered is in the spool, and goes out after the next start if Kafka is away. The place stays then; see `GatewayMembership`. */
 const LAST_SHIPMENT_MS = 10_000;
 
 /**
@@ -38,7 +38,8 @@ export async function passStart({ gateway, gatewayMetrics, admission, spool, acc
   const membership = new GatewayMembership({ registry: new HttpGatewayRegistry(account), gateway: identity, logger, onReplaced: (reason) => tell(reason.message) });
   waitFor('the account service');
   await parts.whileWanted(membership.join({ deadlineMs: JOIN_DEADLINE_MS, stop }).catch(refuseStart));
-  parts.add('place among the gateways', membership, (opened) => opened.leave());
+  let isShipped = false;
+  parts.add('place among the gateways', membership, (opened) => (isShipped ? opened.leave() : opened.fallSilent()));
   gateway.adoptOrphans();
   waitFor('Kafka');
   const producer = new CarefulProducer(kafka, { onUnconfirmed: (unconfirmed) => logger.warn({ ...unconfirmed }, 'Kafka acknowledged records that it had not stored; they are sent again') });
@@ -48,7 +49,8 @@ export async function passStart({ gateway, gatewayMetrics, admission, spool, acc
   };
   const shipper = await UsageShipper.start({ spool, connection: kafka, producer, cursorPath, tracing, now, random: Math.random, onTrouble });
   parts.add('shipper', shipper, async (opened) => {
-    await opened.caughtUp(LAST_SHIPMENT_MS).catch(() => logger.warn({}, 'not everything that the spool holds could be shipped; the next start does it'));
+    isShipped = await opened.caughtUp(LAST_SHIPMENT_MS).then(() => true, () => false);
+    if (!isShipped) logger.warn({ gatewayId: identity.gatewayId }, 'not everything that the spool holds could be shipped: the next start on this disk does it. Until then this gateway stays among the gateways, and R5 is not checked');
     await opened.stop();
   });
   admission.shipsBy((deadlineMs) => shipper.caughtUp(deadlineMs));

@@ -98,4 +98,14 @@ describe('the place of a gateway', () => {
     expect(left).toBe(1);
     expect(warnings).toBe(1);
   });
+
+  it('is kept without heartbeats for the next run', async () => {
+    await membership.join({ deadlineMs: 5_000 });
+    await beaten(2);
+    await membership.fallSilent();
+    const after = beats;
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(beats).toBe(after);
+    expect(left).toBe(0);
+  });
 });
