@@ -19,17 +19,19 @@ let folder: TemporaryFolder;
 let spool: Spool;
 let gateway: Gateway;
 let status: StatusController;
+let admission: MemoryAdmission;
 
 beforeEach(async () => {
   folder = await makeTemporaryFolder('status');
   const now = (): number => 0;
   spool = await Spool.open({ folder: folder.path, now, onAlarm: () => undefined, ballastBytes: 0, segmentBytes: 65_536, highWaterBytes: HIGH_WATER_BYTES });
   const nothing = async (): Promise<never> => Promise.reject(new Error('not asked here'));
+  admission = new MemoryAdmission({ now, balances: { read: nothing } });
   gateway = new Gateway(
     {
       accounts: { findKey: async () => tenantKey, groups: async () => [] },
       balances: { balanceOf: nothing },
-      admission: new MemoryAdmission({ now, balances: { read: nothing } }),
+      admission,
       prices: { find: () => undefined, byId: nothing, models: () => [] },
       usage: { ofKey: nothing },
       adapters: new Map(),
@@ -74,6 +76,13 @@ describe('the readiness of the gateway', () => {
     await gateway.open();
     await gateway.drain(0);
     expect(readiness()).toEqual(lacking({ stop: 'The gateway stops.' }));
+  });
+
+  it('says that admission does not answer, in its words', async () => {
+    await gateway.open();
+    const sentence = 'Redis does not answer, where the balances are.';
+    admission.problem = () => sentence as never;
+    expect(readiness()).toEqual(lacking({ admission: sentence }));
   });
 
   it('says that usage cannot be recorded', async () => {
