@@ -22,7 +22,7 @@ export { HttpAccountOpener } from './redis/http-account-opener.js';
 export { openQuestion, writeOpenAnswer } from './redis/opening-wire.js';
 export type { Announcement, RunningAnswer } from './redis/opening-wire.js';
 export { RedisAdmission } from './redis/redis-admission.js';
-export { COLD, MOST_LIMIT_NANO_USD, RedisAccounts } from './redis/redis-accounts.js';
+export { COLD, HOLD_LEASE_MS, MOST_LIMIT_NANO_USD, RedisAccounts } from './redis/redis-accounts.js';
 export type { AnnouncedHold, StoredRecord } from './redis/redis-accounts.js';
 export { readStoredAccount } from './redis/stored-account.js';
 export type { StoredAccount, StoredHold } from './redis/stored-account.js';

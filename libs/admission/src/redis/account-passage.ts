@@ -15,7 +15,10 @@ export interface AccountPassageOptions {
  * elsewhere: two servers may be alive at a time after a failover, and each would admit the same balance.
  */
 export class AccountPassage {
-  /** Accounts, and the token of the opening that must be seen first. Not more than one announcement names at a time, and those that are cold. */
+  /**
+   * Accounts, and the token of the opening that must be seen first. Each stays until it is asked for where that is seen,
+   * so at most as many as were announced or opened while this gateway saw another server, or none. One entry an account.
+   */
   private readonly apart = new Map<string, string>();
   private readonly queue: OpeningQueue;
 

@@ -11,6 +11,8 @@ export type Cold = typeof COLD;
 
 /** More than this of a balance is not offered to requests: doubles, in which scripts compute, are exact below 2^53. In nano-USD, 9,007,199 USD. */
 export const MOST_LIMIT_NANO_USD = 9_007_199_000_000_000n;
+/** Of a hold that is not renewed, and of one that is announced. */
+export const HOLD_LEASE_MS = 30_000;
 const MOST_AMOUNT_NANO_USD = BigInt(Number.MAX_SAFE_INTEGER);
 /** A reserve that comes later than this after it was given up is no longer expected: it lay in a socket of a server that stood still. */
 const TOMBSTONE_MS = 60_000;
@@ -60,7 +62,8 @@ export interface StoredRecord {
 export class RedisAccounts {
   constructor(
     private readonly store: Pick<RedisStore, 'run' | 'remove' | 'fieldsOf' | 'keys'>,
-    private readonly prefix = 'tokone:admission:1:',
+    /** In front of every key, the same in all processes of a deployment. */
+    private readonly prefix: string,
   ) {}
 
   /** `void`: the request was given up before; it holds nothing and will not. */

@@ -1,10 +1,7 @@
 import type { AdmissionAudit, AuditedAccount } from '../admission-audit.js';
-import { COLD } from './redis-accounts.js';
+import { COLD, HOLD_LEASE_MS } from './redis-accounts.js';
 import type { RedisAccounts } from './redis-accounts.js';
 import { readStoredAccount } from './stored-account.js';
-
-/** A hold is renewed long before it is so old; see `RedisAdmission`. */
-const LEASE_MS = 30_000;
 
 /** The accounts that are open in Redis, each as it stood at one moment. The age of a hold is that since its lease was last renewed. */
 export class RedisAdmissionAudit implements AdmissionAudit {
@@ -23,7 +20,7 @@ export class RedisAdmissionAudit implements AdmissionAudit {
     const stored = seen === COLD ? undefined : readStoredAccount(await this.accounts.fieldsOf(accountId));
     if (seen === COLD || !stored?.ready) return undefined;
     const { seq, limitNanoUsd, heldNanoUsd, settledNanoUsd } = stored;
-    const held = stored.held.map(({ requestId, amountNanoUsd, leaseUntilMs }) => ({ requestId, state: 'held' as const, amountNanoUsd, ageMs: seen.nowMs - leaseUntilMs + LEASE_MS, leaseMs: LEASE_MS }));
+    const held = stored.held.map(({ requestId, amountNanoUsd, leaseUntilMs }) => ({ requestId, state: 'held' as const, amountNanoUsd, ageMs: seen.nowMs - leaseUntilMs + HOLD_LEASE_MS, leaseMs: HOLD_LEASE_MS }));
     const settled = stored.settled.map(({ requestId, amountNanoUsd, atMs }) => ({ requestId, state: 'settled' as const, amountNanoUsd, ageMs: seen.nowMs - atMs }));
     return { accountId, seq, limitNanoUsd, heldNanoUsd, settledNanoUsd, records: [...held, ...settled] };
   }

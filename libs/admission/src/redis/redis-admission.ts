@@ -2,7 +2,7 @@ import { RedisUnavailableError } from '@tokone/redis';
 import type { Admission, AdmissionPosting, ExtendResult, ReserveRequest, ReserveResult, Settlement } from '../admission.js';
 import type { AccountOpener } from './account-opener.js';
 import { AccountPassage } from './account-passage.js';
-import { COLD } from './redis-accounts.js';
+import { COLD, HOLD_LEASE_MS } from './redis-accounts.js';
 import type { AnnouncedHold, RedisAccounts } from './redis-accounts.js';
 import { TrackedHolds } from './tracked-holds.js';
 import { UnansweredActions } from './unanswered-actions.js';
@@ -31,7 +31,6 @@ export class AccountColdError extends Error {
   override readonly name = 'AccountColdError';
 }
 
-const LEASE_MS = 30_000;
 const OPENING_MS = 5_000;
 /** Accounts. One after the other, a server that is far away would take longer for thousands than a lease lasts. */
 const RENEWED_AT_A_TIME = 32;
@@ -51,7 +50,7 @@ export class RedisAdmission implements Admission {
 
   constructor(private readonly options: RedisAdmissionOptions) {
     const { accounts, store, opener, now } = options;
-    this.leaseMs = options.leaseMs ?? LEASE_MS;
+    this.leaseMs = options.leaseMs ?? HOLD_LEASE_MS;
     this.passage = new AccountPassage({ accounts, store, opener, now });
     this.unanswered = new UnansweredActions({ accounts, passage: this.passage, holds: this.holds, now });
   }
@@ -109,10 +108,12 @@ export class RedisAdmission implements Admission {
     const limits = this.holds.limitsOf(accountId, requestId);
     this.holds.delete(accountId, requestId);
     try {
-      if (await this.passage.mayAsk(accountId)) await this.options.accounts.void(accountId, requestId, limits);
+      if (await this.passage.mayAsk(accountId)) return void (await this.options.accounts.void(accountId, requestId, limits));
     } catch {
-      this.unanswered.add({ kind: 'void', accountId, requestId, limits });
+      // It may have been given back, or not.
     }
+    // Where the account was opened elsewhere, the hold may have been told there.
+    this.unanswered.add({ kind: 'void', accountId, requestId, limits });
   }
 
   async post(posting: AdmissionPosting): Promise<void> {

@@ -15,7 +15,8 @@ import type { RedisScript } from '@tokone/redis';
  * One key, so that an account is there as a whole or lost as a whole. Amounts stay below 2^53, where doubles are exact.
  * Times are the server's. The epoch is the replication id of the server: a new one after each start and each failover,
  * so that a server which came back with older data knows none of its accounts. Whatever is not of this epoch and ready
- * is `cold`. A name carries the version of its script: a process of another version never runs this one's code.
+ * is `cold`. A script is asked for by the hash of its text: a process of another version never runs this one's code. Its
+ * name is for logs and errors alone.
  */
 const PRELUDE = `
 local key, id = KEYS[1], ARGV[1]

@@ -87,8 +87,13 @@ export class UnansweredActions {
     const { accounts, passage } = this.options;
     const { accountId, requestId } = action;
     const allowed = await passage.mayAsk(accountId);
-    // A void that finds the account cold has nothing to give back; what arrives later is a hold that nobody renews.
-    if (action.kind === 'void') return allowed ? accounts.void(accountId, requestId, action.limits).then(() => true) : true;
+    if (action.kind === 'void') {
+      // One that finds the account cold has nothing to give back; what arrives later is a hold that nobody renews.
+      if (allowed) return accounts.void(accountId, requestId, action.limits).then(() => true);
+      // Opened elsewhere, it may have the hold there. Where that opening is lost by now, nobody else may ask for the next.
+      passage.openSoon(accountId);
+      return false;
+    }
     const { costNanoUsd, heldNanoUsd, usedTokens } = action;
     const mostNanoUsd = costNanoUsd < heldNanoUsd ? costNanoUsd : heldNanoUsd;
     const settlement = { requestId, costNanoUsd: mostNanoUsd, heldNanoUsd, ...(usedTokens !== undefined && { usedTokens }) };

@@ -117,7 +117,7 @@ export class ModelGateway {
     if (retry === undefined) return;
     const { kind, accountId, id, nanoUsd } = retry;
     if (!this.mayAsk(accountId)) {
-      if (kind === 'settle') this.retries.push(retry);
+      this.retries.push(retry);
       return;
     }
     const execute = (server: ModelServer): unknown => (kind === 'void' ? server.void(accountId, id) : server.settle(accountId, { requestId: id, costNanoUsd: nanoUsd, heldNanoUsd: nanoUsd }));
