@@ -24,6 +24,17 @@ interface Gateway {
   admission: RedisAdmission;
   store: RedisStore;
   proxy: FaultProxy;
+  /** Settles that were tried so far. */
+  settles: () => number;
+}
+
+class CountingAccounts extends RedisAccounts {
+  settles = 0;
+
+  override settle(...args: Parameters<RedisAccounts['settle']>): ReturnType<RedisAccounts['settle']> {
+    this.settles++;
+    return super.settle(...args);
+  }
 }
 
 let folder: TemporaryFolder;
@@ -66,10 +77,11 @@ async function openGateway(gatewayId: string, leaseMs = 30_000): Promise<Gateway
   const proxy = await FaultProxy.start({ target: { port: Number(new URL(server.url).port) } });
   const store = storeAt(`redis://${proxy.address}`);
   await store.untilConnected(10_000);
-  const admission = new RedisAdmission({ accounts: new RedisAccounts(store, prefix), store, opener, gatewayId, now, leaseMs });
+  const counting = new CountingAccounts(store, prefix);
+  const admission = new RedisAdmission({ accounts: counting, store, opener, gatewayId, now, leaseMs });
   opener.gateways.push(admission);
   admission.start();
-  return { admission, store, proxy };
+  return { admission, store, proxy, settles: () => counting.settles };
 }
 
 function gateway(index: number): Gateway {
@@ -120,6 +132,23 @@ describe('a Redis that stands still', () => {
     await server.resume();
     await waitFor(async () => (await stored())?.settledNanoUsd === 20n * CENT, { what: 'the settle', deadlineMs: 10_000 });
     expect(await stored()).toMatchObject({ heldNanoUsd: 0n, settledNanoUsd: 20n * CENT });
+  });
+
+  it('repeats a settle that never arrived until it is answered', async () => {
+    const requestId = newId();
+    await reserve(0, 50n * CENT, requestId);
+    const { proxy, admission, store, settles } = gateway(0);
+    proxy.refuse();
+    proxy.resetAll();
+    await waitFor(() => !store.connected, { what: 'the connection to be gone', deadlineMs: 5_000, intervalMs: 1 });
+    await expect(admission.settle(ACCOUNT, { requestId, costNanoUsd: 20n * CENT, heldNanoUsd: 50n * CENT })).rejects.toThrow('was not sent');
+    await waitFor(() => settles() >= 4, { what: 'the settle to be repeated', deadlineMs: 10_000 });
+    expect(await stored()).toMatchObject({ heldNanoUsd: 50n * CENT, settledNanoUsd: 0n });
+    expect(admission.outstanding()).toMatchObject({ held: 1, settled: 1 });
+    proxy.heal();
+    await waitFor(() => admission.outstanding().settled === 0, { what: 'the answer', deadlineMs: 10_000 });
+    expect(await stored()).toMatchObject({ heldNanoUsd: 0n, settledNanoUsd: 20n * CENT });
+    expect(admission.outstanding()).toMatchObject({ held: 0 });
   });
 
   it('refuses the reserve that arrives behind its void', async () => {
@@ -235,6 +264,49 @@ describe('two servers that are alive at a time', () => {
       expect(await stored()).toMatchObject({ heldNanoUsd: 30n * CENT });
     } finally {
       gateway(0).proxy.target = { host: '127.0.0.1', port };
+      await elsewhere.close();
+      await other.discard();
+    }
+  });
+
+  it('are not mixed up by a gateway that only reaches the old one: it asks there for nothing, and gives back at the new one what it was told to', async () => {
+    const [kept, released] = [newId(), newId()];
+    await reserve(0, 30n * CENT, kept);
+    await reserve(0, 20n * CENT, released);
+    const atOld = await stored();
+    const other = await startRedis({ folder: join(folder.path, 'third'), docker: false });
+    const elsewhere = storeAt(other.url, 5_000);
+    const { admission, store, proxy } = gateway(0);
+    try {
+      await elsewhere.untilConnected(10_000);
+      const moved = new RedisAccounts(elsewhere, prefix);
+      const atNew = async (): Promise<StoredAccount | undefined> => (await storedAccounts(moved))[0]?.[1];
+      opener.accounts = moved;
+      await opener.open([ACCOUNT]);
+      expect(await atNew()).toMatchObject({ ready: true, heldNanoUsd: 50n * CENT });
+      const connected = (): Promise<unknown> => waitFor(() => store.connected, { what: 'the old server to be reached again', deadlineMs: 10_000, intervalMs: 1 });
+      // The old server still answers, and knows the account as it was.
+      for (let time = 0; time < 5; time++) {
+        await connected();
+        expect(await reserve(0, CENT)).toMatchObject({ status: 'unavailable' });
+        await connected();
+        await expect(admission.extend(ACCOUNT, kept, CENT)).rejects.toThrow(/lost|Redis/);
+      }
+      // A reserve whose question got no answer is voided at the new server, whether or not it was sent.
+      const { settled: voids } = admission.outstanding();
+      await connected();
+      await expect(admission.settle(ACCOUNT, { requestId: kept, costNanoUsd: 10n * CENT, heldNanoUsd: 30n * CENT })).rejects.toThrow(/lost|Redis/);
+      await connected();
+      await admission.release(ACCOUNT, released);
+      expect(admission.outstanding()).toMatchObject({ settled: voids + 2 });
+      expect(await stored()).toEqual(atOld);
+      proxy.target = { host: '127.0.0.1', port: Number(new URL(other.url).port) };
+      proxy.resetAll();
+      await waitFor(() => admission.outstanding().settled === 0, { what: 'the settle and the void at the new server', deadlineMs: 10_000 });
+      expect(await atNew()).toMatchObject({ heldNanoUsd: 0n, settledNanoUsd: 10n * CENT, held: [] });
+      expect((await atNew())?.tombstones.map(({ requestId }) => requestId)).toContain(released);
+      expect(await stored()).toEqual(atOld);
+    } finally {
       await elsewhere.close();
       await other.discard();
     }

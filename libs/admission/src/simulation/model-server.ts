@@ -2,7 +2,7 @@ import { AccountHolds } from '../account-holds.js';
 import type { AdmissionPosting, HoldRule, ReserveResult, Settlement } from '../admission.js';
 
 /** One account of a server: what the hash of the scripts is. */
-interface ModelAccount {
+export interface ModelAccount {
   phase: 'opening' | 'ready';
   token: string;
   holds: AccountHolds;
@@ -15,11 +15,13 @@ export interface ModelHold {
   extendable: boolean;
 }
 
-/** One action, the number of the server that ran it, and its answer: what the real scripts must answer too. */
+/** One action, the number of the server that ran it, its answer and what it left: what the real scripts must answer and store too. */
 export interface Witnessed {
   server: number;
   action: readonly [name: string, accountId: string, ...args: unknown[]];
   answer: unknown;
+  /** Goes on to change: as it is when this is told. */
+  account: ModelAccount | undefined;
 }
 
 export type Witness = (witnessed: Witnessed) => void;
@@ -130,7 +132,7 @@ export class ModelServer {
   }
 
   private witness(action: Witnessed['action'], answer: unknown): void {
-    this.observe({ server: this.number, action, answer });
+    this.observe({ server: this.number, action, answer, account: this.accounts.get(action[1]) });
   }
 
   private ready(accountId: string): ModelAccount | undefined {

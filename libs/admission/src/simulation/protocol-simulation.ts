@@ -11,6 +11,11 @@ export interface SimulationOptions {
   steps: number;
   /** Silent gateways may be left behind, so that a balance may pass zero by what they had. */
   abandon: boolean;
+  /**
+   * What exists where gateway and admission are one process: one gateway, every action arrives once and is answered,
+   * and nothing is lost, opened anew, or given up by the sweeper. Default false.
+   */
+  oneProcess?: boolean;
   witness?: Witness;
 }
 
@@ -66,7 +71,7 @@ export class ProtocolSimulation {
       wantOpen: (accountId: string) => this.wantOpen(accountId),
       currentServer: () => this.server,
     };
-    this.gateways = Array.from({ length: 1 + random(3) }, (_, index) => new ModelGateway(`gateway-${index}`, world));
+    this.gateways = Array.from({ length: options.oneProcess === true ? 1 : 1 + random(3) }, (_, index) => new ModelGateway(`gateway-${index}`, world));
     this.fence = new ModelFence({
       gateways: this.gateways,
       pipeline: this.pipeline,
@@ -87,7 +92,7 @@ export class ProtocolSimulation {
     const { random } = this;
     // What is under way moves on in every other step, or little would ever end.
     if (random(2) === 0) return random(5) < 3 ? this.execute() : this.deliver();
-    const steps = this.calm ? this.calmSteps : this.troubledSteps;
+    const steps = this.options.oneProcess === true ? this.oneProcessSteps : this.calm ? this.calmSteps : this.troubledSteps;
     steps[random(steps.length)]?.(this.alive());
   }
 
@@ -109,6 +114,8 @@ export class ProtocolSimulation {
     () => this.pipeline.publish(this.random(5) > 0),
     () => void this.pushes.push(...this.pipeline.post(1 + this.random(4))),
   ];
+
+  private readonly oneProcessSteps: Step[] = [...this.requests, ...this.requests, ...this.pipelineSteps, () => this.rarely(10, () => this.sweep())];
 
   /** Little trouble: a balance near its end, with postings that overtake each other and answers that get lost. */
   private readonly calmSteps: Step[] = [
@@ -247,7 +254,7 @@ export class ProtocolSimulation {
       const { seq, balanceNanoUsd } = this.pipeline.walletOf(accountId);
       const posted = [...holds.records.keys()].filter((id) => this.pipeline.posted.has(id));
       if (posted.length > 0 || seq > holds.seq) this.server.post({ accountId, seq, balanceNanoUsd, requestIds: posted });
-      for (const [id, { state }] of [...holds.records]) if (state === 'held' && this.nobodyKnows(id)) this.server.drop(accountId, id);
+      for (const [id, { state }] of [...holds.records]) if (this.options.oneProcess !== true && state === 'held' && this.nobodyKnows(id)) this.server.drop(accountId, id);
       // Much later than anything could still arrive.
       if (this.resting && this.commands.length === 0) for (const id of [...tombstones]) this.server.drop(accountId, id);
     }
