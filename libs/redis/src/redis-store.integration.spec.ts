@@ -35,7 +35,12 @@ async function standStill(): Promise<void> {
   await waitFor(async () => / T /.test(await readFile(`/proc/${server.processId}/stat`, 'utf8')), { what: 'Redis to stand still', deadlineMs: 5_000, intervalMs: 1 });
 }
 
-async function refusalOf(run: Promise<unknown>): Promise<{ error: unknown; tookMs: number }> {
+interface Refusal {
+  error: unknown;
+  tookMs: number;
+}
+
+async function refusalOf(run: Promise<unknown>): Promise<Refusal> {
   const startedAtMs = performance.now();
   const error: unknown = await run.then(() => undefined, (reason: unknown) => reason);
   return { error, tookMs: performance.now() - startedAtMs };
@@ -113,6 +118,14 @@ describe('a cluster', () => {
       await cluster.nodes[0]?.kill();
       const refusals = await Promise.all(keys.map((key) => refusalOf(clustered.run(ECHO, key, []))));
       for (const { tookMs } of refusals) expect(tookMs).toBeLessThan(PROMISED_MS);
+      // Its peers need a moment to agree that it is gone. Which key is refused by name, and which is past its deadline before the client has asked anew, is the clock's.
+      let named: Refusal[] = [];
+      const isDown = async (): Promise<boolean> => (named = (await Promise.all(keys.map((key) => refusalOf(clustered.run(ECHO, key, []))))).filter(({ error }) => String(error).includes('CLUSTERDOWN'))).length > 0;
+      await waitFor(isDown, { what: 'the cluster to say that it is down', deadlineMs: 20_000 });
+      for (const { error, tookMs } of named) {
+        expect(error).toBeInstanceOf(RedisUnavailableError);
+        expect(tookMs).toBeLessThan(PROMISED_MS);
+      }
       await cluster.nodes[0]?.start();
       await waitFor(async () => (await Promise.all(keys.map((key) => clustered.run(ECHO, key, []).then(() => true, () => false)))).every(Boolean), { what: 'the cluster to be whole', deadlineMs: 20_000 });
     } finally {
