@@ -1,3 +1,4 @@
+import { HOLD_LEASE_MS } from '@tokone/admission';
 import type { AnnouncedHold, Announcement } from '@tokone/admission';
 import type { WalletBalance } from '@tokone/account-client';
 import type { RaiseAlarm } from '../account-alarm.js';
@@ -40,8 +41,6 @@ const LEAST_ANSWER_MS = 250;
 const ROUND_MS = 15_000;
 const RETRY_MS = 50;
 const AT_ONCE = 64;
-/** Renewed by its gateway. */
-const LEASE_MS = 30_000;
 
 /**
  * Opens accounts that were begun with one token. First every gateway tells what it holds of them, and keeps from then on
@@ -70,7 +69,7 @@ export async function openAll(parts: Pick<OpeningParts, 'accounts' | 'balances' 
   const failures = await eachOf(accountIds, async (accountId) => {
     const balance = balances.get(accountId);
     if (balance === undefined) return;
-    const announced = await parts.accounts.announce(accountId, { token, leaseMs: LEASE_MS }, holds.get(accountId) ?? []);
+    const announced = await parts.accounts.announce(accountId, { token, leaseMs: HOLD_LEASE_MS }, holds.get(accountId) ?? []);
     if (!announced || !(await parts.accounts.open(accountId, token, balance))) return;
     opened.add(accountId);
     parts.capped.note(accountId, balance.balanceNanoUsd);

@@ -16,7 +16,7 @@ const ACCOUNT = '00000000-0000-7000-8000-0000000000a1';
 const [KEPT, CHARGED, LATER] = ['00000000-0000-7000-9000-000000000001', '00000000-0000-7000-9000-000000000002', '00000000-0000-7000-9000-000000000003'] as const;
 const USD = 1_000_000_000n;
 const CENT = 10_000_000n;
-const LIMITS = [{ scope: 'tenant', id: ACCOUNT, concurrentRequests: 5, tokensPerMinute: 1_000 }] as const;
+const LIMITS = [{ scope: 'account', id: ACCOUNT, concurrentRequests: 5, tokensPerMinute: 1_000 }] as const;
 const exactly = (nanoUsd: bigint): HoldRule => ({ inputNanoUsd: nanoUsd, worstNanoUsd: nanoUsd, firstStepNanoUsd: 0n, mode: 'limit_stated' });
 const now = (): number => performance.now();
 

@@ -1,4 +1,4 @@
-import { readFile, readdir, stat, truncate } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { RedisStore } from '@tokone/redis';
@@ -204,36 +204,6 @@ describe('the loss of all that Redis had', () => {
     await onlyTheRestIsFree();
   });
 
-  it('a restart from a file that lacks the last holds: they are not given away again', async () => {
-    await reserve(0, 30n * CENT);
-    const files = await appendOnlyFiles();
-    await reserve(0, 50n * CENT);
-    await server.kill();
-    for (const { path, bytes } of files) await truncate(path, bytes);
-    await server.start();
-    await direct.untilConnected(10_000);
-    expect(await stored()).toMatchObject({ heldNanoUsd: 30n * CENT });
-    for (const { store } of gateways) await waitFor(() => store.connected, { what: 'the gateways to reconnect', deadlineMs: 10_000, intervalMs: 10 });
-    expect((await reserve(1, 60n * CENT)).status).toBe('balance_held');
-    expect((await reserve(1, 20n * CENT)).status).toBe('held');
-    expect(await stored()).toMatchObject({ heldNanoUsd: USD });
-  });
-
-  it('a restart from a file that lacks the last settles: an extension and a settle are refused until the account is opened anew', async () => {
-    const [settled, running] = [newId(), newId()];
-    await reserve(0, 30n * CENT, settled);
-    await reserve(0, 30n * CENT, running);
-    const files = await appendOnlyFiles();
-    expect(await gateway(0).admission.settle(ACCOUNT, { requestId: settled, costNanoUsd: 10n * CENT, heldNanoUsd: 30n * CENT })).toBe(10n * CENT);
-    await server.kill();
-    for (const { path, bytes } of files) await truncate(path, bytes);
-    await server.start();
-    await direct.untilConnected(10_000);
-    await waitFor(() => gateway(0).store.connected, { what: 'the gateway to reconnect', deadlineMs: 10_000, intervalMs: 10 });
-    await expect(gateway(0).admission.extend(ACCOUNT, running, CENT)).rejects.toThrow('the state of the account was lost');
-    await waitFor(() => gateway(0).admission.extend(ACCOUNT, running, CENT).catch(() => undefined), { what: 'the account to be opened', deadlineMs: 5_000, intervalMs: 10 });
-  });
-
   it('does not refuse an extension, which is asked for again', async () => {
     const requestId = newId();
     await reserve(0, 30n * CENT, requestId);
@@ -323,10 +293,3 @@ describe('leases', () => {
     await waitFor(async () => ((await stored())?.held.find((hold) => hold.requestId === requestId)?.leaseUntilMs ?? 0) > first + 200, { what: 'the lease to be renewed', deadlineMs: 5_000 });
   });
 });
-
-/** As they stand now; what is written later is behind these bytes. */
-async function appendOnlyFiles(): Promise<{ path: string; bytes: number }[]> {
-  const names = (await readdir(folder.path, { recursive: true })).filter((name) => name.endsWith('.incr.aof'));
-  expect(names.length).toBeGreaterThan(0);
-  return Promise.all(names.map(async (name) => ({ path: join(folder.path, name), bytes: (await stat(join(folder.path, name))).size })));
-}
