@@ -124,4 +124,13 @@ describe('the command line', () => {
     answer = { status: 404, body: '{"error":{"message":"There is no account."}}' };
     expect(await run('account', 'show', ID)).toEqual({ code: 1, out: '', err: 'There is no account.\n' });
   });
+
+  it.each<[string, typeof answer]>([
+    ['gives no answer', undefined],
+    ['fails, which it may have done behind the commit', { status: 500, body: JSON.stringify({ error: { code: 'internal_error', message: 'TokOne could not do this now.' } }) }],
+  ])('says how a top-up is repeated when TokOne %s', async (_title, given) => {
+    answer = given;
+    const { code, err } = await run('account', 'top-up', ID, '5');
+    expect([code, err]).toEqual([1, expect.stringContaining('Repeat it with --id made-id')]);
+  });
 });

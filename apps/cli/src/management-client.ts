@@ -15,7 +15,7 @@ export class RefusedError extends CommandError {
   }
 }
 
-/** The request was sent, and nothing came back: it may have been done or not. */
+/** The request was sent, and nothing came back, or that it failed: it may have been done or not. */
 export class NoAnswerError extends CommandError {}
 
 export interface ManagementRequest {
@@ -54,6 +54,8 @@ export class ManagementClient {
     if (status >= 200 && status < 300 && answer !== undefined) return answer;
     if (status === 401) throw new CommandError(`What listens at ${url} is not the TokOne of this data folder. Start that one with npm start.`);
     const refusal = errorSchema.safeParse(answer);
+    // A failure can come behind the commit, too: as with no answer at all, it may have been done.
+    if (refusal.success && status >= 500) throw new NoAnswerError(refusal.data.error.message);
     if (refusal.success) throw new RefusedError(refusal.data.error.code, refusal.data.error.message);
     throw new CommandError(`What listens at ${url} does not answer as TokOne does (status ${status}).`);
   }

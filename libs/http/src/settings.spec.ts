@@ -82,6 +82,7 @@ describe('settings', () => {
     expect(readSettings(lists, { BROKERS: 'a:1, b:2,', URLS: 'http://a:1/,http://b:2' })).toEqual({ BROKERS: ['a:1', 'b:2'], URLS: ['http://a:1', 'http://b:2'] });
     expect(() => readSettings(lists, { URLS: 'http://a' })).toThrow('BROKERS is not set');
     expect(() => readSettings(lists, { BROKERS: 'a:1', URLS: 'http://a,b' })).toThrow('is not an http or https base URL');
+    for (const value of ['http://user:hunter2@a', 'http://u:hunt@er2/x@y:99999']) expect(() => readSettings(lists, { BROKERS: 'a:1', URLS: value })).toThrow(/^URLS=http:\/\/…@\S+ is not/);
   });
 
   it.each([

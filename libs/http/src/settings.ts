@@ -35,12 +35,17 @@ export function readSettings<Table extends SettingsTable>(
     try {
       values[name] = setting.read(text);
     } catch (error) {
-      const shown = text === undefined ? name : `${name}=${setting.secret ? '…' : text}`;
+      const shown = text === undefined ? name : `${name}=${setting.secret ? '…' : withoutCredentials(text)}`;
       sentences.push(`${shown} ${error instanceof Error ? error.message : 'cannot be read.'}`);
     }
   }
   if (sentences.length > 0) throw new SettingsError(sentences);
   return values as Settings<Table>;
+}
+
+/** Whatever stands before the last @ of an address may be a password that somebody put where none belongs. */
+function withoutCredentials(text: string): string {
+  return text.replace(/\/\/\S*@/g, '//…@');
 }
 
 /** The table as aligned lines for a terminal. */
