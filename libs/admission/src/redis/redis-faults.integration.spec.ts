@@ -26,14 +26,22 @@ interface Gateway {
   proxy: FaultProxy;
   /** Settles that were tried so far. */
   settles: () => number;
+  /** How often it looked where an account was opened. */
+  looks: () => number;
 }
 
 class CountingAccounts extends RedisAccounts {
   settles = 0;
+  looks = 0;
 
   override settle(...args: Parameters<RedisAccounts['settle']>): ReturnType<RedisAccounts['settle']> {
     this.settles++;
     return super.settle(...args);
+  }
+
+  override sees(...args: Parameters<RedisAccounts['sees']>): ReturnType<RedisAccounts['sees']> {
+    this.looks++;
+    return super.sees(...args);
   }
 }
 
@@ -81,7 +89,7 @@ async function openGateway(gatewayId: string, leaseMs = 30_000): Promise<Gateway
   const admission = new RedisAdmission({ accounts: counting, store, opener, gatewayId, now, leaseMs });
   opener.gateways.push(admission);
   admission.start();
-  return { admission, store, proxy, settles: () => counting.settles };
+  return { admission, store, proxy, settles: () => counting.settles, looks: () => counting.looks };
 }
 
 function gateway(index: number): Gateway {
@@ -246,7 +254,7 @@ describe('two servers that are alive at a time', () => {
     const atOld = await stored();
     const other = await startRedis({ folder: join(folder.path, 'third'), docker: false });
     const elsewhere = storeAt(other.url, 5_000);
-    const { admission, store, proxy } = gateway(0);
+    const { admission, store, proxy, looks } = gateway(0);
     try {
       await elsewhere.untilConnected(10_000);
       const moved = new RedisAccounts(elsewhere, prefix);
@@ -269,6 +277,10 @@ describe('two servers that are alive at a time', () => {
       await connected();
       await admission.release(ACCOUNT, released);
       expect(admission.outstanding()).toMatchObject({ settled: voids + 2 });
+      // Repeated more than once at the old server, each is still to be done.
+      const looked = looks();
+      await waitFor(() => looks() >= looked + 3 * (voids + 2), { what: 'the new server to be looked for', deadlineMs: 10_000 });
+      expect(admission.outstanding()).toMatchObject({ settled: voids + 2 });
       expect(await stored()).toEqual(atOld);
       proxy.target = { host: '127.0.0.1', port: Number(new URL(other.url).port) };
       proxy.resetAll();
@@ -280,6 +292,19 @@ describe('two servers that are alive at a time', () => {
       await elsewhere.close();
       await other.discard();
     }
+  });
+
+  it('leave nothing behind of a request that is given back while its gateway is at the wrong one', async () => {
+    // It answers, and does not know the opening; this gateway stays with it.
+    const store = { settled: () => direct.settled(), reconnect: () => undefined, connected: true };
+    const admission = new RedisAdmission({ accounts, store, opener, gatewayId: 'gateway-3', now });
+    const requestId = newId();
+    await reserve(0, 1n);
+    expect(await admission.reserve({ accountId: ACCOUNT, requestId, amount: { inputNanoUsd: CENT, worstNanoUsd: CENT, firstStepNanoUsd: 0n, mode: 'limit_stated' } })).toMatchObject({ status: 'held' });
+    await admission.announce([ACCOUNT], 'elsewhere.1');
+    await admission.release(ACCOUNT, requestId);
+    expect(admission.outstanding()).toEqual({ held: 0, settled: 1, heldNanoUsd: 0n });
+    expect(await stored()).toMatchObject({ heldNanoUsd: CENT + 1n });
   });
 });
 
