@@ -49,6 +49,17 @@ describe('the deadline of answers', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
+  it('gives what was asked for its deadline once more when this process stood still for long: it may not have left before', async () => {
+    let answer: (text: string) => void = () => undefined;
+    const deadline = real(50);
+    const judged = deadline.within(new Promise<string>((resolve) => (answer = resolve)));
+    const unanswered = deadline.within(never());
+    stall(700);
+    setTimeout(() => answer('answer'), 20);
+    await expect(judged).resolves.toBe('answer');
+    await expect(unanswered).rejects.toThrow('no answer within 50 ms');
+  });
+
   it('says when all that was asked for has ended, by its answer or by its deadline', async () => {
     const deadline = real(50);
     const outcomes: string[] = [];

@@ -4,6 +4,9 @@ export interface AnswerDeadlineOptions {
   now: () => number;
 }
 
+/** A timer that is so late was not late by load. */
+const STOOD_STILL_MS = 500;
+
 interface Waiting {
   dueAtMs: number;
   done: boolean;
@@ -15,7 +18,8 @@ interface Waiting {
 /**
  * One deadline for many answers, with one timer: they fall due in the order in which they were asked for. An answer
  * that lies in the socket is not late: after a pause of this process the timer fires first, so the sockets are read
- * once before anything is given up.
+ * once before anything is given up. What was asked for just before a long pause may not even have left: everything gets
+ * its deadline once more.
  */
 export class AnswerDeadline {
   private waiting: Waiting[] = [];
@@ -57,8 +61,11 @@ export class AnswerDeadline {
   private fire(): void {
     // After the timers of this turn come the sockets, and then this.
     setImmediate(() => {
-      const nowMs = this.options.now();
+      const { now, deadlineMs } = this.options;
+      const nowMs = now();
       this.forgetDone();
+      const stoodStill = nowMs - (this.waiting[this.first]?.dueAtMs ?? nowMs) > STOOD_STILL_MS;
+      if (stoodStill) for (const waiting of this.waiting) waiting.dueAtMs = Math.max(waiting.dueAtMs, nowMs + deadlineMs);
       for (let head = this.waiting[this.first]; head && (head.done || head.dueAtMs <= nowMs); head = this.waiting[this.first]) {
         if (!head.done) head.expire();
         this.first++;

@@ -6,6 +6,7 @@ import type { ClusterOptions, RedisOptions } from 'ioredis';
 import type { Logger } from '@tokone/telemetry';
 import { AnswerDeadline } from './answer-deadline.js';
 import { gatherWrites } from './gathered-writes.js';
+import { SilenceWatch } from './silence-watch.js';
 
 /** One action: a Lua script that sees the keys that it is called with. Its text decides what runs, never its name. */
 export interface RedisScript {
@@ -69,8 +70,8 @@ export class RedisStore {
     // Without a listener each failed attempt to connect would end the process.
     this.client.on('error', (error: Error) => this.noteTrouble(error));
     this.client.on('ready', () => this.noteWell());
-    if (this.client instanceof Cluster) this.client.on('+node', gatherOnConnect);
-    else gatherOnConnect(this.client);
+    if (this.client instanceof Cluster) this.client.on('+node', tendConnections);
+    else tendConnections(this.client);
   }
 
   /** Whether a server could be asked right now, as far as is known. */
@@ -176,8 +177,17 @@ export class RedisStore {
   }
 }
 
-function gatherOnConnect(server: Redis): void {
-  server.on('connect', () => gatherWrites(server.stream as Socket));
+function tendConnections(server: Redis): void {
+  server.on('connect', () => {
+    const socket = server.stream as Socket;
+    gatherWrites(socket);
+    new SilenceWatch(socket, { silenceMs: SILENCE_MS, owes: () => owesAnswers(server) });
+  });
+}
+
+/** Its type is of a package that is not ours to name. */
+function owesAnswers(server: Redis): boolean {
+  return (server as unknown as { commandQueue: { length: number } }).commandQueue.length > 0;
 }
 
 /** Shared by a single server and the nodes of a cluster. */
@@ -189,7 +199,6 @@ function serverOptions({ clientName }: RedisStoreOptions): RedisOptions {
     autoResendUnfulfilledCommands: false,
     connectTimeout: CONNECT_TIMEOUT_MS,
     disconnectTimeout: DISCONNECT_MS,
-    socketTimeout: SILENCE_MS,
     maxLoadingRetryTime: LONGEST_RETRY_MS,
     retryStrategy: retryDelayMs,
     // A server that became a replica: its successor answers at the same address, or at another one of the cluster.
