@@ -73,7 +73,7 @@ export class Exchange implements AnswerHandler {
   error: GatewayError | undefined;
   closing = false;
   /** The provider's answer is whole, and a part of it waits for the extension that pays for it. */
-  private read = false;
+  private awaitsPayment = false;
   private readonly flow = new UpstreamFlow();
   private framing: AnswerFraming;
   private reads: Buffer[] = [];
@@ -145,7 +145,7 @@ export class Exchange implements AnswerHandler {
 
   /** One read of the socket can arrive in many pieces; they are looked at together, at the end of this turn. */
   onData(bytes: Buffer): void {
-    if (this.closing || this.read) return;
+    if (this.closing || this.awaitsPayment) return;
     this.reads.push(bytes);
     if (this.turnQueued) return;
     this.turnQueued = true;
@@ -155,7 +155,7 @@ export class Exchange implements AnswerHandler {
   onEnd(): void {
     this.flow.end();
     this.turn();
-    if (this.closing || this.read) return;
+    if (this.closing || this.awaitsPayment) return;
     if (this.refusal) return this.closeRefused();
     this.scanner?.end();
     if (this.scanner?.errored) this.closeErrored();
@@ -166,7 +166,7 @@ export class Exchange implements AnswerHandler {
   onFailure(failure: AdapterFailure): void {
     this.flow.end();
     this.turn();
-    if (this.closing || this.read) return;
+    if (this.closing || this.awaitsPayment) return;
     if (failure.cause !== undefined) this.logUpstreamTrouble(failure);
     const code = failure.code === 'aborted' ? 'upstream_failed' : failure.code;
     this.close('upstream_failed', failureOf(code, this.head !== undefined));
@@ -184,7 +184,7 @@ export class Exchange implements AnswerHandler {
     this.unpaid.takeAll();
     this.watch.freeze();
     if (this.closing) return;
-    if (this.read) return this.close('completed', undefined);
+    if (this.awaitsPayment) return this.close('completed', undefined);
     const { running, limits } = this.context;
     if (!running.enterAbsence(limits.maxAbsent)) return this.close('client_left', undefined);
     this.absentTimer = setTimeout(() => this.close('client_left', undefined), limits.absentTimeoutMs);
@@ -212,14 +212,14 @@ export class Exchange implements AnswerHandler {
 
   private takeReads(): void {
     const { reads } = this;
-    if (reads.length === 0 || this.closing || this.read) return;
+    if (reads.length === 0 || this.closing || this.awaitsPayment) return;
     this.reads = [];
     const bytes = reads.length === 1 ? (reads[0] as Buffer) : Buffer.concat(reads);
     if (this.refusal) return this.refusal.add(bytes);
     this.firstByteAtMs ??= this.context.ports.now();
     this.answerBytes += bytes.length;
     const pieceBytes = this.watch.watching ? WATCHED_PIECE_BYTES : bytes.length;
-    for (let at = 0; at < bytes.length && !this.closing && !this.read; at += pieceBytes) this.takePiece(bytes.subarray(at, at + pieceBytes));
+    for (let at = 0; at < bytes.length && !this.closing && !this.awaitsPayment; at += pieceBytes) this.takePiece(bytes.subarray(at, at + pieceBytes));
   }
 
   private takePiece(piece: Buffer): void {
@@ -239,7 +239,7 @@ export class Exchange implements AnswerHandler {
     this.keeper.keepAhead();
     if (this.closing) return;
     if (this.answer.gone || this.watch.pays(outputTokens(scanner))) return this.close('completed', undefined);
-    this.read = true;
+    this.awaitsPayment = true;
     this.flow.linger();
     this.pass(scanner.takeReady());
   }
@@ -274,7 +274,7 @@ export class Exchange implements AnswerHandler {
   private letPaidGo(): void {
     if (this.answer.gone) return;
     this.forward(this.unpaid.takePaid((tokens) => this.watch.pays(tokens)));
-    if (this.read && this.watch.pays(outputTokens(this.scanner))) this.close('completed', undefined);
+    if (this.awaitsPayment && this.watch.pays(outputTokens(this.scanner))) this.close('completed', undefined);
   }
 
   private exhausted(): void {

@@ -1,30 +1,23 @@
 import { once } from 'node:events';
-import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
+import type { Socket } from 'node:net';
+import { openSocketPair } from './fixtures/socket-pair.js';
+import type { SocketPair } from './fixtures/socket-pair.js';
 import { gatherWrites } from './gathered-writes.js';
 
-let server: Server;
+let pair: SocketPair;
 let client: Socket;
 let peer: Socket;
 let received: string;
 
 beforeEach(async () => {
-  server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const accepted = once(server, 'connection') as Promise<[Socket]>;
-  client = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  [[peer]] = await Promise.all([accepted, once(client, 'connect')]);
+  pair = await openSocketPair();
+  ({ client, peer } = pair);
   received = '';
   peer.setEncoding('utf8').on('data', (text: string) => (received += text));
   gatherWrites(client);
 });
 
-afterEach(async () => {
-  client.destroy();
-  peer.destroy();
-  server.close();
-  await once(server, 'close');
-});
+afterEach(() => pair.close());
 
 /** What the kernel has not been given yet. */
 const held = (): number => client.writableLength;

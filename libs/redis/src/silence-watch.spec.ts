@@ -1,32 +1,24 @@
-import { once } from 'node:events';
-import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
+import type { Socket } from 'node:net';
+import { openSocketPair } from './fixtures/socket-pair.js';
+import type { SocketPair } from './fixtures/socket-pair.js';
 import { SilenceWatch } from './silence-watch.js';
 
 const SILENCE_MS = 200;
 
-let server: Server;
+let pair: SocketPair;
 let client: Socket;
 let peer: Socket;
 let owes: boolean;
 let error: Error | undefined;
 
 beforeEach(async () => {
-  server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const accepted = once(server, 'connection') as Promise<[Socket]>;
-  client = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  [[peer]] = await Promise.all([accepted, once(client, 'connect')]);
+  pair = await openSocketPair();
+  ({ client, peer } = pair);
   [owes, error] = [true, undefined];
   client.on('error', (cause) => (error = cause)).resume();
 });
 
-afterEach(async () => {
-  client.destroy();
-  peer.destroy();
-  server.close();
-  await once(server, 'close');
-});
+afterEach(() => pair.close());
 
 const watch = (): SilenceWatch => new SilenceWatch(client, { silenceMs: SILENCE_MS, owes: () => owes });
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
