@@ -223,6 +223,7 @@ function internalError(cause: unknown): GatewayError {
   return new GatewayError('internal_error', 'TokOne failed. Send the request again; the request id helps the operator to find it.', { cause });
 }
 
-function causeOf(error: GatewayError): string {
-  return error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : String(error.cause);
+/** A part that is away is no defect, and there is a line for each request that it costs: no stack for that. */
+function causeOf({ code, cause }: GatewayError): string {
+  return code === 'internal_error' && cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 }

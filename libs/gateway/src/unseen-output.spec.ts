@@ -32,9 +32,12 @@ describe('output that a stream does not show', () => {
     expect(may('gemini', 'gemini-2.5-flash', { generationConfig: { thinkingConfig: { thinkingBudget: -1 } } })).toBe(true);
   });
 
-  it('is thinking of Anthropic when it has a budget', () => {
+  it('is thinking of Anthropic when it is asked for, with a budget or without', () => {
     expect(may('anthropic', 'claude-opus-4-6')).toBe(false);
-    expect(may('anthropic', 'claude-opus-4-6', { thinking: { type: 'enabled', budget_tokens: 4_000 } })).toBe(true);
+    for (const off of [null, {}, { type: 'disabled' }]) expect(may('anthropic', 'claude-opus-4-6', { thinking: off })).toBe(false);
+    for (const on of [{ type: 'enabled', budget_tokens: 4_000 }, { budget_tokens: 4_000 }, { type: 'adaptive' }, { display: 'omitted', type: 'adaptive' }, { type: 'as it is called later' }]) {
+      expect(may('anthropic', 'claude-opus-4-6', { thinking: on })).toBe(true);
+    }
   });
 
   it.each(['reasoning', 'outputAudio', 'outputImage'] as const)('is what has a price of its own: %s', (tokenClass) => {

@@ -14,8 +14,8 @@ const UNCOUNTED_CLASSES = ['reasoning', 'outputAudio', 'outputImage'] as const;
  */
 export function mayUseUnseenOutput(facts: BodyFacts, price: PriceSnapshot): boolean {
   if (hasPriceOfItsOwn(price)) return true;
-  // Anthropic's thinking is told in short and billed in full; it is asked for by its budget. Gemini's can be turned off.
-  if (price.platform === 'anthropic') return facts.thinkingBudget !== undefined;
+  // Anthropic's thinking is told in short and billed in full; it comes when it is asked for. Gemini's can be turned off.
+  if (price.platform === 'anthropic') return facts.asksThinking || facts.thinkingBudget !== undefined;
   if (price.platform === 'gemini' && facts.thinkingBudget === 0) return false;
   return THINKING_FAMILY[price.platform]?.test(price.model) === true;
 }

@@ -42,6 +42,16 @@ const cacheControl = object(
   },
 );
 
+const NO_THINKING = new NameTable<boolean>([['disabled', true]]);
+
+/** `enabled` comes with a budget, `adaptive` with none; a type that comes later thinks too, for all that is known. */
+const thinkingType = scalar(STRING | NULL, {
+  takes(record, value) {
+    record.facts.asksThinking = value.kind === STRING && !NO_THINKING.find(value.body, value);
+    return true;
+  },
+});
+
 const blockType = scalar(STRING, {
   takes(record, value) {
     record.block.isImage = IS_IMAGE_OF_TYPE.find(value.body, value) === true;
@@ -138,7 +148,7 @@ export const anthropicMessagesBody: Place = object(
     max_tokens: outputLimit('maxTokensSpan', { min: 0, required: true }),
     system: blocks,
     stream: streamPlace,
-    thinking: object({ budget_tokens: thinkingBudget(1) }, { or: NULL }),
+    thinking: object({ type: thinkingType, budget_tokens: thinkingBudget(1) }, { or: NULL }),
     service_tier: word('serviceTier'),
     speed: word('speed'),
     inference_geo: word('inferenceGeo'),

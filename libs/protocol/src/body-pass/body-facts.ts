@@ -36,6 +36,8 @@ export interface BodyFacts {
   maxOutputTokensSpan: ByteSpan | undefined;
   /** Stated thinking budget, tokens (`thinking.budget_tokens`, `generationConfig.thinkingConfig.thinkingBudget`); -1 = dynamic. */
   thinkingBudget: number | undefined;
+  /** Anthropic `thinking` of any type but `disabled`. */
+  asksThinking: boolean;
   /** `service_tier` (OpenAI, Anthropic), as written. */
   serviceTier: string | undefined;
   /** Anthropic `speed` (`fast` is priced apart), as written. */

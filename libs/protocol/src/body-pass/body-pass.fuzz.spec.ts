@@ -179,7 +179,10 @@ class PlainReading {
     const texts = this.items(this.at(top, 'messages', 'array required')).map((message) => this.at(message, 'content', 'array string null'));
     for (const list of [...texts, this.at(top, 'system', 'array string null')]) for (const block of this.items(list)) this.block(block);
     this.limit(this.at(top, 'max_tokens', 'number required'), 0);
-    this.thinkingBudget = this.int(this.at(this.at(top, 'thinking', 'object null'), 'budget_tokens', 'number null'), 1);
+    const thinking = this.at(top, 'thinking', 'object null');
+    this.thinkingBudget = this.int(this.at(thinking, 'budget_tokens', 'number null'), 1);
+    const thinks = this.scalar(this.at(thinking, 'type', 'string null'));
+    this.facts.asksThinking = thinks !== undefined && thinks !== 'disabled';
     this.facts.speed = this.text(this.at(top, 'speed', 'string null'), 64);
     this.facts.inferenceGeo = this.text(this.at(top, 'inference_geo', 'string null'), 64);
     for (const tool of this.items(this.at(top, 'tools', 'array null'))) {
@@ -303,7 +306,7 @@ const { block } = fc.letrec<{ block: string }>((tie) => ({
 }));
 const anthropicFields = {
   model: words('claude'), messages: list(object({ content: fc.oneof(texts, list(block)), role: texts })), max_tokens: fc.nat(9999).map(String), stream: booleans,
-  system: fc.oneof(texts, list(block)), thinking: object({ budget_tokens: numbers, type: texts }), service_tier: words('auto'), speed: words('fast'), inference_geo: words('us'),
+  system: fc.oneof(texts, list(block)), thinking: object({ budget_tokens: numbers, type: words('disabled', 'adaptive') }), service_tier: words('auto'), speed: words('fast'), inference_geo: words('us'),
   tools: list(object({ type: toolTypes, cache_control: cacheControl, input_schema: cacheControl })), mcp_servers: list(object({ url: texts })), container: fc.oneof(texts, object({ id: texts })),
   cache_control: cacheControl, metadata: object({ max_tokens: texts }),
 };

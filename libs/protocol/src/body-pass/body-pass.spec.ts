@@ -185,6 +185,7 @@ describe('body pass: rules for the recorded fields', () => {
     ),
     ['openai-chat', bodyOf('openai-chat', '"stream_options":{"include_usage":"yes"}'), 'stream_options.include_usage'],
     ['anthropic-messages', bodyOf('anthropic-messages', '"thinking":{"budget_tokens":0}'), 'thinking.budget_tokens'],
+    ['anthropic-messages', bodyOf('anthropic-messages', '"thinking":{"type":true}'), 'thinking.type'],
     ['gemini-content', bodyOf('gemini-content', '"generation_config":{"max_output_tokens":"9"}'), 'generationConfig.maxOutputTokens'],
     ['gemini-content', bodyOf('gemini-content', '"generationConfig":{"thinkingConfig":{"thinkingBudget":-2}}'), 'generationConfig.thinkingConfig.thinkingBudget'],
     ['openai-chat', bodyOf('openai-chat', `"tools":[${'{"type":"t"},'.repeat(257)}{}]`), 'tools[256].type'],

@@ -87,6 +87,7 @@ function noFacts(): BodyFacts {
     maxCompletionTokensSpan: undefined,
     maxOutputTokensSpan: undefined,
     thinkingBudget: undefined,
+    asksThinking: false,
     serviceTier: undefined,
     speed: undefined,
     inferenceGeo: undefined,
