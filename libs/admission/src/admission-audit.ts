@@ -3,7 +3,7 @@
  * account is of one moment, two accounts need not be. Money is nano-USD.
  */
 export interface AdmissionAudit {
-  /** Every loaded account once, in pages; accounts that come or go meanwhile may be missing. Throws when a part of admission does not answer. */
+  /** Every loaded account once, in pages; accounts that come or go meanwhile may be missing. Throws when a part of admission does not answer, behind the accounts of all others. */
   pages(): AsyncIterable<readonly AuditedAccount[]>;
 }
 

@@ -49,6 +49,8 @@ const SILENCE_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 1_000;
 /** A socket that does not end by itself is destroyed then. */
 const DISCONNECT_MS = 200;
+/** All sockets are destroyed long before. */
+const CLOSE_MS = 1_000;
 const LONGEST_RETRY_MS = 500;
 const CONNECTED_POLL_MS = 20;
 const SCAN_COUNT = 500;
@@ -87,8 +89,11 @@ export class RedisStore {
       if (deadline.aborted) throw new RedisUnavailableError(`Redis did not answer within ${deadlineMs} ms`, false);
       await delay(CONNECTED_POLL_MS);
     }
+    if (!(this.client instanceof Cluster)) return;
     // The nodes of a cluster are connected to at their first use, which would take longer than an answer may.
-    if (this.client instanceof Cluster) await Promise.all(this.client.nodes('master').map((node) => node.ping()));
+    const connected = Promise.all(this.client.nodes('master').map((node) => node.ping()));
+    const late = new Promise<never>((_resolve, reject) => deadline.addEventListener('abort', () => reject(new RedisUnavailableError(`not all nodes of Redis answered within ${deadlineMs} ms`, false))));
+    await Promise.race([connected, late]);
   }
 
   /** Several keys share what stands in braces, so that one node of a cluster has them. @throws RedisUnavailableError within the deadline. */
@@ -152,7 +157,8 @@ export class RedisStore {
     const open = !['end', 'reconnecting', 'wait'].includes(client.status);
     const ended = new Promise<void>((resolve) => client.once('end', resolve));
     client.disconnect();
-    if (open) await ended;
+    // Nor is it told of a cluster whose first addresses are still being looked up.
+    if (open) await Promise.race([ended, delay(CLOSE_MS, undefined, { ref: false })]);
   }
 
   /** `args` begins with the number of keys. */

@@ -35,8 +35,7 @@ async function push(chargeIds: string[] = []): Promise<void> {
   await admission.post({ accountId, seq, balanceNanoUsd, requestIds: chargeIds });
 }
 
-async function check(): Promise<string[]> {
-  const findings = new Findings();
+async function check(findings = new Findings()): Promise<string[]> {
   const memory = new MemoryAdmissionAudit(admission);
   const audit: AdmissionAudit = {
     async *pages() {
@@ -113,6 +112,17 @@ describe('admission against the ledger', () => {
     expect(await check()).toEqual([]);
     nowMs = 61_000;
     expect(await check()).toEqual([`${requestId}: it is posted, and settled in admission for 61 s`]);
+  });
+
+  it('names what is wrong with the others when an account cannot be read, and then throws', async () => {
+    await reserve(ledger.ids.next());
+    seen = (account) => ({ ...account, seq: 9n });
+    afterLook = () => Promise.reject(new Error('1 accounts could not be read'));
+    const findings = new Findings();
+    await expect(check(findings)).rejects.toThrow('could not be read');
+    expect(findings.subjects).toEqual([{ subject: `account ${accountId}`, detail: 'admission is at sequence 9, the ledger at 1' }]);
+    seen = (account) => account;
+    await expect(check()).rejects.toThrow('could not be read');
   });
 
   it('changes nothing that it looks at', async () => {

@@ -26,6 +26,13 @@ interface Doubt {
   behindSeq?: bigint;
 }
 
+interface Look {
+  /** By kind and subject. */
+  doubts: Map<string, Doubt>;
+  /** Why not all accounts were looked at. */
+  failure?: unknown;
+}
+
 interface Wallet {
   seq: bigint;
   balance: bigint;
@@ -34,18 +41,32 @@ interface Wallet {
 /**
  * R4. Two looks at all of admission: what differs in both of them is a mismatch. What is on its way between them is
  * none: an account that was behind the ledger has come to where the ledger was then.
+ * @throws behind all findings, when some accounts could not be looked at.
  */
 export async function checkAdmission(parts: AdmissionComparisonParts, findings: Findings): Promise<void> {
   const first = await look(parts);
-  if (first.size === 0) return;
-  await pause(parts.secondLookMs ?? SECOND_LOOK_MS, undefined, parts.stop === undefined ? {} : { signal: parts.stop });
-  const second = await look(parts, first);
-  for (const { subject, detail } of second.values()) findings.add(subject, detail);
+  if (first.doubts.size > 0) {
+    await pause(parts.secondLookMs ?? SECOND_LOOK_MS, undefined, parts.stop === undefined ? {} : { signal: parts.stop });
+    const second = await look(parts, first.doubts);
+    for (const { subject, detail } of second.doubts.values()) findings.add(subject, detail);
+    if (second.failure !== undefined) throw second.failure;
+  }
+  if (first.failure !== undefined) throw first.failure;
 }
 
-/** By kind and subject. With an earlier look: only what that had, too. */
-async function look({ pool, audit }: AdmissionComparisonParts, earlier?: ReadonlyMap<string, Doubt>): Promise<Map<string, Doubt>> {
+/** One account that cannot be read does not hide what is wrong with the others. */
+async function look(parts: AdmissionComparisonParts, earlier?: ReadonlyMap<string, Doubt>): Promise<Look> {
   const doubts = new Map<string, Doubt>();
+  try {
+    await collectDoubts(parts, doubts, earlier);
+    return { doubts };
+  } catch (failure) {
+    return { doubts, failure };
+  }
+}
+
+/** With an earlier look: only what that had, too. */
+async function collectDoubts({ pool, audit }: AdmissionComparisonParts, doubts: Map<string, Doubt>, earlier: ReadonlyMap<string, Doubt> | undefined): Promise<void> {
   for await (const accounts of audit.pages()) {
     if (accounts.length === 0) continue;
     const wallets = await readWallets(pool, accounts);
@@ -53,14 +74,13 @@ async function look({ pool, audit }: AdmissionComparisonParts, earlier?: Readonl
     const posted = await findPosted(pool, settled);
     for (const account of accounts) {
       for (const [kind, doubt] of doubtsOf(account, wallets.get(account.accountId), posted)) {
-        if (doubts.size >= MOST_DOUBTS) return doubts;
+        if (doubts.size >= MOST_DOUBTS) return;
         const known = earlier?.get(kind);
         if (earlier !== undefined && (known === undefined || hasCaughtUp(account, known))) continue;
         doubts.set(kind, doubt);
       }
     }
   }
-  return doubts;
 }
 
 function hasCaughtUp({ seq }: AuditedAccount, { behindSeq }: Doubt): boolean {

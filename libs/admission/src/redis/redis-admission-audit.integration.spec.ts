@@ -42,3 +42,22 @@ it('names every account that is open, with its records; not one that is being op
   ]);
   for (const { ageMs } of all[0]?.records ?? []) expect(ageMs).toBeLessThan(10_000);
 });
+
+it('names all others when a key holds no account, and then says so', async () => {
+  const prefix = `audit:${randomUUID()}:`;
+  const accounts = new RedisAccounts(store, prefix);
+  const [sound, other, damaged, strange] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
+  for (const accountId of [sound, other, damaged]) {
+    await accounts.begin(accountId, { token: 'spec.1', replica: 'spec', staleMs: 0 });
+    await accounts.open(accountId, 'spec.1', { seq: 1n, balanceNanoUsd: 100n });
+  }
+  const write = (lua: string, accountId: string): Promise<unknown> => store.run({ name: 'damage', lua }, `${prefix}{${accountId}}`, []);
+  await write("redis.call('HSET', KEYS[1], 'lim', 'much') return {}", damaged);
+  await write("redis.call('SET', KEYS[1], 'of somebody else') return {}", strange);
+  const ids: string[] = [];
+  const read = async (): Promise<void> => {
+    for await (const page of new RedisAdmissionAudit(accounts).pages()) ids.push(...page.map(({ accountId }) => accountId));
+  };
+  await expect(read()).rejects.toThrow(/^2 accounts could not be read, the first of them [0-9a-f-]{36}: .+/);
+  expect(ids.sort()).toEqual([sound, other].sort());
+});

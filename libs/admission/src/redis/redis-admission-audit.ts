@@ -7,12 +7,19 @@ import { readStoredAccount } from './stored-account.js';
 export class RedisAdmissionAudit implements AdmissionAudit {
   constructor(private readonly accounts: Pick<RedisAccounts, 'accountIds' | 'look' | 'fieldsOf'>) {}
 
-  /** @throws when Redis does not answer */
+  /** @throws behind all accounts that could be read, when Redis does not answer for some, or what it has there is no account. */
   async *pages(): AsyncGenerator<AuditedAccount[]> {
+    let [unread, first] = [0, ''];
     for await (const ids of this.accounts.accountIds()) {
-      const page = await Promise.all(ids.map((accountId) => this.accountOf(accountId)));
+      const readOne = (accountId: string): Promise<AuditedAccount | undefined> =>
+        this.accountOf(accountId).catch((error: unknown) => {
+          if (unread++ === 0) first = `${accountId}: ${String(error)}`;
+          return undefined;
+        });
+      const page = await Promise.all(ids.map(readOne));
       yield page.filter((account) => account !== undefined);
     }
+    if (unread > 0) throw new Error(`${unread} accounts could not be read, the first of them ${first}`);
   }
 
   private async accountOf(accountId: string): Promise<AuditedAccount | undefined> {
