@@ -1,4 +1,5 @@
 export { type DatabaseOptions, type PoolOptions, openDatabase, openPool } from './database.js';
+export { explainDatabaseFailure } from './database-failure.js';
 export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from './embedded-postgres.js';
 export { type FolderLock, lockFolder } from './folder-lock.js';
 export { type MigrationOptions, runMigrations } from './migrate.js';

@@ -1,8 +1,8 @@
-import { SettingsError, readSettings } from '@tokone/http';
+import { readSettings } from '@tokone/http';
 import type { Settings, SettingsTable } from '@tokone/http';
-import { StartupError } from '@tokone/persistence';
 import { createLogger } from '@tokone/telemetry';
 import type { LogLevel, Logger } from '@tokone/telemetry';
+import { knownFailure } from './start-failure.js';
 import type { ServiceProcess } from './run-service.js';
 
 export interface CommandDefinition<Table extends SettingsTable> {
@@ -27,8 +27,7 @@ export async function runCommand<Table extends SettingsTable>(definition: Comman
     await definition.run(settings, { logger: createLogger(name, level), now: own.now });
     return 0;
   } catch (error) {
-    const known = error instanceof StartupError || error instanceof SettingsError;
-    own.stderr.write(known ? `${error.message}\n` : `${name} failed. ${error instanceof Error ? error.stack : String(error)}\n`);
+    own.stderr.write(`${knownFailure(error) ?? `${name} failed. ${error instanceof Error ? error.stack : String(error)}`}\n`);
     return 1;
   }
 }
