@@ -17,7 +17,8 @@ describe('what the management API reads', () => {
 
   it('trims names, and refuses empty and long ones and control characters', () => {
     expect(name.parse(' Ada ')).toBe('Ada');
-    for (const bad of ['', '   ', 'x'.repeat(101), 'a\nb', 'a\u0000b', 5]) expect(name.safeParse(bad).success).toBe(false);
+    for (const bad of ['', '   ', 'x'.repeat(101), 'a\nb', 'a\u0000b', 'a\ud800', '\udc00b', 5]) expect(name.safeParse(bad).success).toBe(false);
+    expect(name.parse('\ud83d\ude00')).toBe('😀');
     expect(line(3).parse('')).toBe('');
   });
 

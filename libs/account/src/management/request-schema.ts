@@ -11,13 +11,13 @@ export const requestPipe = new StandardSchemaValidationPipe({
   },
 });
 
-/** Text that a person wrote, on one line. */
+/** Text that a person wrote, on one line. Half of a surrogate pair has no bytes that a database could keep. */
 export function line(maxLength: number): z.ZodType<string, string> {
   return z
     .string()
     .trim()
     .max(maxLength)
-    .regex(/^\P{Cc}*$/u, 'must not hold control characters');
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not hold control characters, or halves of characters');
 }
 
 export const name = line(100).pipe(z.string().min(1));
