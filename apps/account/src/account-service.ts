@@ -41,11 +41,10 @@ export async function startAccount(settings: AccountSettings, world: ServiceWorl
   const { openings, gateways, clients } = startOpenings(settings, { world, feature, ledger, admission, fence });
   const reconciliation = startReconciliation({ feature, billing, accounts: admission.accounts, clients, watermarks }, world);
   const listeners = new ServiceListeners(parts);
-  const statements = new HttpChargeStatements(billing);
   const management = await listeners.open({
     name: 'management listener',
     address: managementAddress(settings),
-    modules: [AccountModule.with({ feature, ledger, reconciliation, operatorToken: settings.TOKONE_OPERATOR_TOKEN, explainCharge: (id) => statements.explain(id) }), HealthModule.with(new HealthChecks([databaseCheck(pool, 'account')], () => ({ redis: admission.connected() ? 'connected' : 'not connected' }))), MetricsModule.with(world.metrics)],
+    modules: [AccountModule.with({ feature, ledger, reconciliation, operatorToken: settings.TOKONE_OPERATOR_TOKEN, billed: new HttpChargeStatements(billing) }), HealthModule.with(new HealthChecks([databaseCheck(pool, 'account')], () => ({ redis: admission.connected() ? 'connected' : 'not connected' }))), MetricsModule.with(world.metrics)],
   });
   const modules = [internalModule({ secret: settings.TOKONE_INTERNAL_SECRET, logger, ...accountInternal({ feature, gateways, openings }) })];
   const internal = await listeners.open({ name: 'internal listener', address: internalAddress(settings), modules });

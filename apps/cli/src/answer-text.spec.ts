@@ -28,6 +28,8 @@ describe('answers as text', () => {
   });
 
   it('show what is no rated charge as it stands', () => {
+    const waived = { reason: 'absurd_count', detail: 'output: 9', by: 'operator', why: 'a defect', at: '2026-11-28T00:00:00.000Z' };
+    expect(describeCharge({ id: 'r-1', usage: { ...USAGE, waived }, transfer: null })).toContain('waived     by operator at 2026-11-28T00:00:00.000Z: a defect (was parked: absurd_count, output: 9)');
     expect(describeCharge({ id: 'r-1', usage: { state: 'parked', reason: 'no_price' }, transfer: null })).toContain('reason: no_price');
   });
 

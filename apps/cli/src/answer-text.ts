@@ -34,11 +34,18 @@ export function describeCharge(answer: unknown): string {
     `price      ${String(usage['priceId'] ?? 'none')}, tier ${String(usage['billedTier'])}, multiplier ${String(usage['multiplier'])}`,
     ...(lines.length > 0 ? ['', ...alignColumns([['item', 'count', 'USD', 'amount'], ...lines])] : []),
     '',
+    ...describeWaiver(usage['waived']),
     `rated      ${String(usage['rated'])} USD`,
     `charge     ${String(usage['charge'])} USD (granted ${String(usage['granted'])}, written off ${String(usage['writeOff'])})`,
     transfer === null ? 'ledger     nothing posted' : `ledger     ${describeEntries(transfer)}`,
     `recomputed ${usage['recomputed'] === true ? 'yes: tokens and price give this amount' : 'NO: tokens and price give another amount'}`,
   ].join('\n');
+}
+
+function describeWaiver(waived: unknown): string[] {
+  if (!isObject(waived)) return [];
+  const { reason, detail, by, why, at } = waived as Fields;
+  return [`waived     by ${String(by)} at ${String(at)}: ${String(why)} (was parked: ${String(reason)}, ${String(detail)})`];
 }
 
 function describeEntries(transfer: Fields): string {

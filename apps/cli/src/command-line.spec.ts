@@ -60,6 +60,7 @@ describe('the command line', () => {
     [['key', 'disable', ID], { method: 'POST', url: `/api/v1/keys/${ID}/disable`, body: {} }],
     [['--json', 'group', 'list'], { method: 'GET', url: '/api/v1/groups' }],
     [['charge', 'show', ID], { method: 'GET', url: `/api/v1/charges/${ID}` }],
+    [['charge', 'waive', ID, '--why', 'a defect', '--json'], { method: 'POST', url: `/api/v1/charges/${ID}/waive`, body: { why: 'a defect' } }],
   ])('sends %j as one request', async (words, request) => {
     if (words[0] === 'charge') answer = { status: 200, body: JSON.stringify({ id: ID, usage: null, transfer: null }) };
     expect(await run(...words)).toMatchObject({ code: 0, err: '' });

@@ -58,6 +58,12 @@ function buildProgram(world: CommandLineWorld & { json: boolean; exit(code: numb
     .description('the charge of a request: its lines, prices and multiplier')
     .argument('<request-id>', 'the x-request-id of its answer', readId)
     .action((id: string) => run({ method: 'GET', path: `/api/v1/charges/${id}` }, describeCharge));
+  charge
+    .command('waive')
+    .description('let a parked request cost nothing: what its tenant can spend is given back')
+    .argument('<request-id>', 'the x-request-id of its answer', readId)
+    .requiredOption('--why <text>', 'for whoever asks later')
+    .action((id: string, { why }: { why: string }) => run({ method: 'POST', path: `/api/v1/charges/${id}/waive`, body: { why } }, describeCharge));
   addReconcile(program, { client: () => ManagementClient.of(world.dataFolder), print: (text) => world.print(text), json: world.json, exit: (code) => world.exit(code) });
   // --json is understood before and behind a command.
   for (const command of program.commands.flatMap((parent) => (parent.commands.length > 0 ? parent.commands : [parent]))) command.option('--json', 'print only JSON');

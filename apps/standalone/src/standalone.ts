@@ -2,10 +2,12 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ACCOUNT_SCHEMA, AccountFeature, LedgerService, countedAlarms } from '@tokone/account';
+import type { BilledCharges } from '@tokone/account';
 import { ProviderAdapter } from '@tokone/adapter-kit';
 import { MemoryAdmission } from '@tokone/admission';
 import { anthropicProvider } from '@tokone/anthropic-provider';
 import { openBilling, writeChargeStatement } from '@tokone/billing';
+import type { Billing } from '@tokone/billing';
 import { Gateway, watchSpoolIdentity } from '@tokone/gateway';
 import type { GatewayPorts } from '@tokone/gateway';
 import { geminiProvider } from '@tokone/gemini-provider';
@@ -127,12 +129,8 @@ async function start(settings: StandaloneSettings, { logger, parts, databaseLost
   parts.add('rating', rating, () => rating.stop());
   await parts.whileWanted(rating.caughtUp(CATCH_UP_DEADLINE_MS));
   await parts.whileWanted(ledger.caughtUp(CATCH_UP_DEADLINE_MS));
-  const explainCharge = async (id: string) => {
-    const statement = await billing.chargeStatements.explainCharge(id);
-    return statement && writeChargeStatement(statement);
-  };
   const reconciliation = startReconciliation({ feature, billing, ledger, admission, gateway, log, rating }, { parts, logger });
-  await startManagement({ metrics, port: settings.MANAGEMENT_PORT, feature, ledger, reconciliation, operatorToken: secrets.operatorToken, explainCharge, dataFolder, parts, gateway, holds: () => admission.outstanding() });
+  await startManagement({ metrics, port: settings.MANAGEMENT_PORT, feature, ledger, reconciliation, operatorToken: secrets.operatorToken, billed: billedBy(billing), dataFolder, parts, gateway, holds: () => admission.outstanding() });
   const publicApi = await startPublicApi({ gateway, host: settings.HOST, port: settings.PORT, drainMs: settings.TOKONE_DRAIN_SECONDS * 1000, parts });
   await gateway.open();
   const env = { baseUrl: publicApi.baseUrl, keys: quickstart.keys, simulatorUrl: simulator.url, databaseUrl: database.url };
@@ -143,6 +141,16 @@ async function start(settings: StandaloneSettings, { logger, parts, databaseLost
     quickstart,
     databaseLost: database.exited.then(() => undefined),
     stop: () => parts.close(),
+  };
+}
+
+function billedBy({ chargeStatements, waiver }: Billing): BilledCharges {
+  return {
+    async explain(requestId) {
+      const statement = await chargeStatements.explainCharge(requestId);
+      return statement && writeChargeStatement(statement);
+    },
+    waive: (requestId, reason) => waiver.waive(requestId, reason),
   };
 }
 

@@ -2,6 +2,8 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { Uuid7Source } from '@tokone/protocol';
 import type { AccountFeature } from './account-feature.js';
 import { Accounts } from './accounts.js';
+import { ChargeWaivers } from './billed-charges.js';
+import type { BilledCharges } from './billed-charges.js';
 import { Groups } from './groups.js';
 import { Keys } from './keys.js';
 import { Limits } from './limits.js';
@@ -26,8 +28,7 @@ export interface AccountModuleOptions {
   reconciliation: ReconciliationService;
   /** At least 32 characters, random. */
   operatorToken: string;
-  /** Billing's part of a charge; undefined when billing does not know the request. */
-  explainCharge: (requestId: string) => Promise<object | undefined>;
+  billed: BilledCharges;
 }
 
 /**
@@ -36,7 +37,7 @@ export interface AccountModuleOptions {
  */
 @Module({})
 export class AccountModule {
-  static with({ feature, ledger, reconciliation, operatorToken, explainCharge }: AccountModuleOptions): DynamicModule {
+  static with({ feature, ledger, reconciliation, operatorToken, billed }: AccountModuleOptions): DynamicModule {
     return {
       module: AccountModule,
       controllers: [AccountsController, KeysController, UsersController, LimitsController, GroupsController, ChargesController, ReconciliationController],
@@ -45,7 +46,8 @@ export class AccountModule {
         ManagementErrorFilter,
         { provide: OperatorToken, useValue: new OperatorToken(operatorToken) },
         { provide: ManagementFailureReporter, useValue: new ManagementFailureReporter(feature.parts.raiseAlarm) },
-        { provide: ChargeExplanation, useValue: new ChargeExplanation(explainCharge) },
+        { provide: ChargeExplanation, useValue: new ChargeExplanation(billed) },
+        { provide: ChargeWaivers, useValue: new ChargeWaivers(feature.parts.pool, billed) },
         { provide: Uuid7Source, useValue: feature.parts.ids },
         { provide: Accounts, useValue: feature.accounts },
         { provide: Keys, useValue: feature.keys },

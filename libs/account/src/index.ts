@@ -7,6 +7,7 @@ export { AccountFeature } from './account-feature.js';
 export type { AccountFeatureParts } from './account-feature.js';
 export { LedgerService } from './ledger-service.js';
 export type { LedgerServiceParts } from './ledger-service.js';
+export type { BilledCharges } from './billed-charges.js';
 export { AccountModule } from './account.module.js';
 export type { AccountModuleOptions } from './account.module.js';
 export type { AccountSummary } from './accounts.js';

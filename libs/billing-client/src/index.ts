@@ -1,4 +1,5 @@
-export { HttpChargeStatements } from './http-charge-statements.js';
+export { HttpChargeStatements, waiverQuestion } from './http-charge-statements.js';
+export type { Waiver } from './http-charge-statements.js';
 export { HttpOutbox } from './http-outbox.js';
 export { HttpPriceBook } from './http-price-book.js';
 export type { HttpPriceBookOptions } from './http-price-book.js';

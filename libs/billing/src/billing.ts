@@ -20,6 +20,7 @@ import { LocalRatedAudit } from './local-rated-audit.js';
 import { OutboxChargeLog } from './outbox-charge-log.js';
 import { OutboxSignal } from './outbox-signal.js';
 import { ParkedRating } from './parked-rating.js';
+import { ParkedWaiver } from './parked-waiver.js';
 import { LocalPriceBook } from './price-book.js';
 import type { PriceSeed } from './price-seed.js';
 import { ensurePriceBook, wantedPrices } from './seed-price-book.js';
@@ -69,6 +70,7 @@ export class Billing {
   readonly priceBook: LocalPriceBook;
   readonly usageQuery: LocalUsageQuery;
   readonly chargeStatements: ChargeStatements;
+  readonly waiver: ParkedWaiver;
   /** For reconciliation. */
   readonly ratedAudit: LocalRatedAudit;
   /** For a transport that hands over batches, and its cursors. In one process `startRating` does both. */
@@ -98,6 +100,7 @@ export class Billing {
     this.outbox = new ChargeOutbox({ pool, signal: outbox, log });
     this.chargeLog = new OutboxChargeLog({ pool, signal: outbox, log });
     this.usageConsumer = new UsageConsumer({ pool, prices: this.priceBook, outbox, log, now, metrics, tracing, deadLimit: new DeadLimit(now, deadLimits) });
+    this.waiver = new ParkedWaiver({ pool, outbox, log });
     this.parkedRating = new ParkedRating({ pool, prices: this.priceBook, outbox, log, metrics });
     metrics.watch({ lag: () => this.usageConsumer.lagSeconds, backlog: () => readBacklog(reportPool) });
   }

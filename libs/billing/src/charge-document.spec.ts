@@ -4,7 +4,8 @@ import { writeChargeStatement } from './charge-document.js';
 import type { RatedStatement } from './charge-statement.js';
 
 const STATEMENT: RatedStatement = {
-  state: 'rated', requestId: 'r', accountId: 'a', keyId: 'k', groupId: 'g', model: 'gpt-5.5', dialect: 'openai-chat', streamed: false, status: 200,
+  state: 'rated',
+  waived: null, requestId: 'r', accountId: 'a', keyId: 'k', groupId: 'g', model: 'gpt-5.5', dialect: 'openai-chat', streamed: false, status: 200,
   outcome: 'completed', errorCode: null, estimated: false, odd: false, tokens: { ...noTokens(), input: 10, output: 5 }, units: { web_search: 1 }, serviceTier: null,
   billedTier: 'default', priceId: '1/gpt-5.5', multiplierPpm: 1_250_000,
   lines: [

@@ -1,6 +1,6 @@
 import { writeUsd } from '@tokone/pricing';
 import { TOKEN_CLASSES } from '@tokone/protocol';
-import type { ChargeStatement, RatedStatement } from './charge-statement.js';
+import type { ChargeStatement, RatedStatement, WaivedStatement } from './charge-statement.js';
 
 /**
  * A statement as the JSON of the management API: money as decimal strings of USD, times in ISO 8601, only classes and
@@ -11,7 +11,7 @@ export function writeChargeStatement(statement: ChargeStatement): object {
     const { parkedAtMs, ...parked } = statement;
     return { ...parked, parkedAt: isoTime(parkedAtMs) };
   }
-  const { tokens, units, lines, listNanoUsd, ratedNanoUsd, holdNanoUsd, grantNanoUsd, chargeNanoUsd, writeOffNanoUsd, multiplierPpm, ...rest } = statement;
+  const { tokens, units, lines, listNanoUsd, ratedNanoUsd, holdNanoUsd, grantNanoUsd, chargeNanoUsd, writeOffNanoUsd, multiplierPpm, waived, ...rest } = statement;
   const { startedAtMs, firstByteAtMs, endedAtMs, ratedAtMs, ...plain } = rest;
   return {
     ...plain,
@@ -29,7 +29,12 @@ export function writeChargeStatement(statement: ChargeStatement): object {
     firstByteAt: firstByteAtMs === null ? null : isoTime(firstByteAtMs),
     endedAt: isoTime(endedAtMs),
     ratedAt: isoTime(ratedAtMs),
+    waived: waived && writeWaived(waived),
   };
+}
+
+function writeWaived({ atMs, ...waived }: WaivedStatement): object {
+  return { ...waived, at: isoTime(atMs) };
 }
 
 function writeLine(units: RatedStatement['units']): (line: RatedStatement['lines'][number]) => object {

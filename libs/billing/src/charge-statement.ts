@@ -48,6 +48,17 @@ export interface RatedStatement {
   firstByteAtMs: number | null;
   endedAtMs: number;
   ratedAtMs: number;
+  /** It was parked, and somebody decided that it costs nothing. Its tokens are those that are believed: none. */
+  waived: WaivedStatement | null;
+}
+
+export interface WaivedStatement {
+  /** Why it was parked. */
+  reason: string;
+  detail: string;
+  by: string;
+  why: string;
+  atMs: number;
 }
 
 /** The request is known, but was not charged: its event waits for a decision. */
@@ -92,6 +103,11 @@ interface StatementRow extends Record<TokenColumn, bigint> {
   first_byte_at: Date | null;
   ended_at: Date;
   rated_at: Date;
+  waived_reason: string | null;
+  waived_detail: string;
+  waived_by: string;
+  waived_why: string;
+  waived_at: Date;
 }
 
 type TokenColumn =
@@ -114,7 +130,7 @@ export class ChargeStatements {
 
   /** Undefined when billing has never seen the request (or has not yet). Throws when `requestId` is not a UUID. */
   async explainCharge(requestId: string): Promise<ChargeStatement | undefined> {
-    const { rows } = await this.pool.query<StatementRow>('SELECT * FROM billing.usage WHERE id = $1', [requestId]);
+    const { rows } = await this.pool.query<StatementRow>(STATEMENT, [requestId]);
     const row = rows[0];
     if (row === undefined) return this.explainParked(requestId);
     const price = row.price_id === null ? undefined : await this.prices.byId(row.price_id);
@@ -131,9 +147,13 @@ export class ChargeStatements {
   }
 }
 
+const STATEMENT = `
+  SELECT u.*, w.reason AS waived_reason, w.detail AS waived_detail, w.waived_by, w.why AS waived_why, w.waived_at
+  FROM billing.usage u LEFT JOIN billing.waived w ON w.id = u.id WHERE u.id = $1`;
+
 const PRICE_REMEDY =
-  'State the missing price in the price file (TOKONE_PRICES_FILE) and start again: the request is then charged, at most its grant, within a minute.';
-const REVIEW_REMEDY = 'It is not charged by itself, because it cannot be right as it stands: look at the gateway that wrote it.';
+  'State the missing price in the price file (TOKONE_PRICES_FILE) and start again: the request is then charged, at most its grant, within a minute. Or let it cost nothing: charge waive.';
+const REVIEW_REMEDY = 'It is not charged by itself, because it cannot be right as it stands: look at the gateway that wrote it, then let it cost nothing: charge waive.';
 
 function remedyOf(reason: string): string {
   return REASONS_OF_PRICE.some((priceless) => priceless === reason) ? PRICE_REMEDY : REVIEW_REMEDY;
@@ -180,6 +200,7 @@ function readStatement(requestId: string, row: StatementRow, price: PriceSnapsho
     firstByteAtMs: row.first_byte_at?.getTime() ?? null,
     endedAtMs: row.ended_at.getTime(),
     ratedAtMs: row.rated_at.getTime(),
+    waived: row.waived_reason === null ? null : { reason: row.waived_reason, detail: row.waived_detail, by: row.waived_by, why: row.waived_why, atMs: row.waived_at.getTime() },
   };
 }
 

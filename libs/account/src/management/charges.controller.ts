@@ -1,17 +1,22 @@
-import { Controller, Get, Param, UseFilters, UseGuards, UsePipes } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, UseFilters, UseGuards, UsePipes } from '@nestjs/common';
 import { writeUsd } from '@tokone/pricing';
+import { z } from 'zod';
 import { notFound } from '../account-error.js';
+import { ChargeWaivers } from '../billed-charges.js';
+import type { BilledCharges } from '../billed-charges.js';
 import { Transfers } from '../transfers.js';
 import type { ExplainedTransfer } from '../transfers.js';
 import { ManagementErrorFilter } from './management-error.filter.js';
 import { OperatorGuard } from './operator.guard.js';
-import { id, requestPipe } from './request-schema.js';
+import { id, line, requestPipe } from './request-schema.js';
 
-/** Billing's part of a charge: usage, price and lines, as JSON. A class so that Nest can hand it over. */
+/** A class so that Nest can hand it over. */
 export class ChargeExplanation {
-  /** Undefined: billing does not know the request. */
-  constructor(readonly explain: (requestId: string) => Promise<object | undefined>) {}
+  constructor(readonly billed: Pick<BilledCharges, 'explain'>) {}
 }
+
+const ACTOR = 'operator';
+const waiver = z.strictObject({ why: line(1_000).pipe(z.string().min(1)) });
 
 /** Why a request cost what it cost. The request id is the `x-request-id` of its answer. */
 @Controller('api/v1/charges')
@@ -22,14 +27,23 @@ export class ChargesController {
   constructor(
     private readonly transfers: Transfers,
     private readonly explanation: ChargeExplanation,
+    private readonly waivers: ChargeWaivers,
   ) {}
 
   /** `transfer` is null while a charge is not posted, and for ever when it is 0. */
   @Get(':requestId')
   async show(@Param('requestId', { schema: id }) requestId: string): Promise<object> {
-    const [transfer, usage] = await Promise.all([this.transfers.find(requestId), this.explanation.explain(requestId)]);
+    const [transfer, usage] = await Promise.all([this.transfers.find(requestId), this.explanation.billed.explain(requestId)]);
     if (transfer === undefined && usage === undefined) throw notFound('charge for request', requestId);
     return { id: requestId, usage: usage ?? null, transfer: transfer ? writeTransfer(transfer) : null };
+  }
+
+  /** A parked request costs nothing from here on. Answers as `show`. */
+  @Post(':requestId/waive')
+  @HttpCode(200)
+  async waive(@Param('requestId', { schema: id }) requestId: string, @Body({ schema: waiver }) { why }: z.infer<typeof waiver>): Promise<object> {
+    await this.waivers.waive(requestId, { by: ACTOR, why });
+    return this.show(requestId);
   }
 }
 

@@ -3,8 +3,10 @@ import { GUARDS_METADATA } from '@nestjs/common/constants.js';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AdmissionPosting } from '@tokone/admission';
+import type { Waiver } from '@tokone/billing-client';
 import { waitFor } from '@tokone/testing';
 import { AccountModule } from '../account.module.js';
+import type { BilledCharges } from '../billed-charges.js';
 import { StatedDeployment } from '../fixtures/stated-deployment.js';
 import type { ReconciliationService } from '../reconciliation/reconciliation-service.js';
 import { startLedgerDatabase } from '../fixtures/ledger-database.js';
@@ -24,6 +26,16 @@ import { UsersController } from './users.controller.js';
 
 const TOKEN = 'operator-token-of-this-test-0123456789';
 const explained = new Map<string, object>();
+const waivers = new Map<string, Waiver>();
+/** What billing was told to waive: id, who, why. */
+const waived: string[][] = [];
+const billed: BilledCharges = {
+  explain: async (requestId) => explained.get(requestId),
+  waive: async (requestId, { by, why }) => {
+    waived.push([requestId, by, why]);
+    return waivers.get(requestId) ?? 'unknown';
+  },
+};
 let ledger: LedgerDatabase;
 let stated: StatedDeployment;
 let reconciliation: ReconciliationService;
@@ -50,7 +62,7 @@ beforeAll(async () => {
     ledger: service,
     reconciliation,
     operatorToken: TOKEN,
-    explainCharge: async (requestId) => explained.get(requestId),
+    billed,
   });
   app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), { logger: false });
   app.useGlobalFilters(app.get(ManagementErrorFilter));
@@ -104,6 +116,7 @@ describe('the management API', () => {
     ['DELETE', '/api/v1/limits'],
     ['GET', '/api/v1/groups'],
     ['GET', '/api/v1/charges/x'],
+    ['POST', '/api/v1/charges/x/waive'],
   ])('refuses %s %s without the operator token', async (method, path) => {
     for (const authorization of ['', 'Bearer', `Bearer ${TOKEN}x`, `Bearer ${TOKEN.slice(0, -1)}`, `Basic ${TOKEN}`, TOKEN]) {
       const { status, body } = await call(`${method} ${path}`, method === 'POST' || method === 'PUT' ? {} : undefined, { authorization });
@@ -225,6 +238,20 @@ describe('the management API', () => {
     });
   });
 
+  it('lets a parked request cost nothing, says who and why to billing, and shows it', async () => {
+    const [parked, rated] = [ledger.ids.next(), ledger.ids.next()];
+    explained.set(parked, { model: 'gpt', waived: {} });
+    for (const [requestId, waiver] of [[parked, 'waived'], [rated, 'rated']] as const) waivers.set(requestId, waiver);
+    expect(await call(`POST /api/v1/charges/${parked}/waive`, { why: ' a defect ' })).toEqual({ status: 200, body: { id: parked, usage: { model: 'gpt', waived: {} }, transfer: null } });
+    expect(waived).toEqual([[parked, 'operator', 'a defect']]);
+    waivers.set(parked, 'waived_before');
+    expect((await call(`POST /api/v1/charges/${parked}/waive`, { why: 'a defect' })).status).toBe(200);
+    expect(await call(`POST /api/v1/charges/${rated}/waive`, { why: 'x' })).toMatchObject({ status: 409, body: { error: { message: expect.stringContaining('has its charge') } } });
+    expect((await call(`POST /api/v1/charges/${ledger.ids.next()}/waive`, { why: 'x' })).status).toBe(404);
+    const { rows } = await ledger.pool.query(`SELECT subject, after FROM account.audit_log WHERE action = 'charge.waived' ORDER BY id`);
+    expect(rows).toEqual([false, true].map((repeated) => ({ subject: parked, after: { why: 'a defect', repeated } })));
+  });
+
   const unknown = '01940000-0000-7000-8000-00000000ffff';
   it.each([
     ['POST', '/api/v1/accounts', {}, 400, 'name'],
@@ -304,17 +331,17 @@ describe('the management API', () => {
 
   it('leaves an audit line for what operators change, without the key', async () => {
     const { rows } = await ledger.pool.query<{ action: string }>(`SELECT DISTINCT action FROM account.audit_log WHERE actor = 'operator' ORDER BY action`);
-    expect(rows.map(({ action }) => action)).toEqual(['account.created', 'account.topped_up', 'key.created', 'key.disabled', 'limits.cleared', 'limits.set', 'user.created']);
+    expect(rows.map(({ action }) => action)).toEqual(['account.created', 'account.topped_up', 'charge.waived', 'key.created', 'key.disabled', 'limits.cleared', 'limits.set', 'user.created']);
   });
 
   it('guards every route of every controller', () => {
-    const { controllers } = AccountModule.with({ feature: ledger.feature, ledger: {} as LedgerService, reconciliation, operatorToken: TOKEN, explainCharge: async () => undefined });
+    const { controllers } = AccountModule.with({ feature: ledger.feature, ledger: {} as LedgerService, reconciliation, operatorToken: TOKEN, billed });
     expect(controllers).toEqual(expect.arrayContaining([AccountsController, KeysController, UsersController, LimitsController, GroupsController, ChargesController, ReconciliationController]));
     for (const controller of controllers ?? []) expect(Reflect.getMetadata(GUARDS_METADATA, controller)).toEqual([OperatorGuard]);
   });
 
   it('does not start with an operator token that can be guessed', () => {
-    const options = { feature: ledger.feature, ledger: {} as LedgerService, reconciliation, explainCharge: async () => undefined };
+    const options = { feature: ledger.feature, ledger: {} as LedgerService, reconciliation, billed };
     expect(() => AccountModule.with({ ...options, operatorToken: 'short' })).toThrow('operator token');
   });
 });

@@ -131,7 +131,7 @@ describe('what billing answers to the other services', () => {
 
   it('is nothing without the secret', async () => {
     for (const path of ['prices', 'prices/by-id?id=1', 'charges/a']) expect((await fetch(`${listener.url}/internal/billing/${path}`)).status).toBe(401);
-    for (const path of ['usage', 'outbox/published']) expect((await fetch(`${listener.url}/internal/billing/${path}`, { method: 'POST' })).status).toBe(401);
+    for (const path of ['usage', 'outbox/published', `charges/${ids.next()}/waive`]) expect((await fetch(`${listener.url}/internal/billing/${path}`, { method: 'POST' })).status).toBe(401);
   });
 
   it('explains a charge in the words of the management API, and nothing for a request that it does not know', async () => {
@@ -142,6 +142,17 @@ describe('what billing answers to the other services', () => {
     expect(await statements.explain(event.id)).toEqual(JSON.parse(JSON.stringify(statement && writeChargeStatement(statement))));
     expect(await statements.explain(ids.next())).toBeUndefined();
     await expect(statements.explain('not an id')).rejects.toMatchObject({ failure: 'refused', status: 400 });
+  });
+
+  it('is what became of a waiver', async () => {
+    const [parked, rated] = [usageEvent({ priceId: null }), usageEvent()];
+    await billing.usageConsumer.handle(batchOf([parked, rated], { first: 50n }));
+    const statements = new HttpChargeStatements(listener.client);
+    const reason = { by: 'operator', why: 'nobody knows its price' };
+    const outcomes = [];
+    for (const id of [parked.id, parked.id, rated.id, ids.next()]) outcomes.push(await statements.waive(id, reason));
+    expect(outcomes).toEqual(['waived', 'waived_before', 'rated', 'unknown']);
+    await expect(statements.waive(parked.id, { ...reason, why: '' })).rejects.toMatchObject({ failure: 'refused', status: 400 });
   });
 
   it('is whether the outbox is published: not while a row is left, within the deadline of the caller', async () => {
