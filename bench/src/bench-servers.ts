@@ -52,6 +52,12 @@ export class BenchServers {
     return this.redis.processId === undefined ? [] : [{ label: 'Redis', processId: this.redis.processId }];
   }
 
+  /** Behind it no account is open, as after the loss of all that Redis had. */
+  async restartRedis(): Promise<void> {
+    await this.redis.kill();
+    await this.redis.start();
+  }
+
   async stop(): Promise<void> {
     await this.kafka.kill();
     await this.redis.stop();

@@ -29,8 +29,8 @@ export async function checkTotals({ view, databaseUrl }: Deployment, { totals, t
   }
   const faults = await findMoneyFaults({ databaseUrl, truth: [], statementTimeoutMs: CHECK_TIMEOUT_MS });
   const events = totals.reduce((sum, { events: count }) => sum + count, 0);
-  const { rows: counts } = await view.pool.query<{ rows: string; transfers: string }>("SELECT (SELECT count(*) FROM billing.usage)::text AS rows, (SELECT count(*) FROM account.transfers WHERE kind = 'charge')::text AS transfers");
-  if (counts[0]?.rows !== String(events) || counts[0].transfers !== String(events)) faults.push(`${events} events came to ${counts[0]?.rows} usage rows and ${counts[0]?.transfers} transfers`);
+  const { rows: counts } = await view.pool.query<{ rows: string; transfers: string }>("SELECT (SELECT count(*) FROM billing.usage WHERE admitted)::text AS rows, (SELECT count(*) FROM account.transfers WHERE kind = 'charge')::text AS transfers");
+  if (counts[0]?.rows !== String(events) || counts[0].transfers !== String(events)) faults.push(`${events} events came to ${counts[0]?.rows} admitted usage rows and ${counts[0]?.transfers} transfers`);
   const { rows } = await view.pool.query<{ id: string; charged: string; balance: string }>(`
     SELECT w.account_id AS id, w.balance::text, coalesce(u.charged, 0)::text AS charged FROM account.ledger_accounts w
     LEFT JOIN (SELECT account_id, sum(charge_nano_usd) AS charged FROM billing.usage GROUP BY 1) u ON u.account_id = w.account_id WHERE w.kind = 'wallet'`);
