@@ -32,11 +32,16 @@ describe('output that a stream does not show', () => {
     expect(may('gemini', 'gemini-2.5-flash', { generationConfig: { thinkingConfig: { thinkingBudget: -1 } } })).toBe(true);
   });
 
-  it('is thinking of Anthropic when it is asked for, with a budget or without', () => {
-    expect(may('anthropic', 'claude-opus-4-6')).toBe(false);
-    for (const off of [null, {}, { type: 'disabled' }]) expect(may('anthropic', 'claude-opus-4-6', { thinking: off })).toBe(false);
+  it.each(['claude-opus-5', 'claude-sonnet-5-5', 'claude-haiku-5-5', 'claude-fable-5', 'claude-mythos-preview', 'claude-opus-6'])('is thinking of %s, unless it is turned off', (model) => {
+    expect([may('anthropic', model), may('anthropic', model, { thinking: null }), may('anthropic', model, { thinking: {} })]).toEqual([true, true, true]);
+    expect(may('anthropic', model, { thinking: { type: 'disabled' } })).toBe(false);
+  });
+
+  it.each(['claude-opus-4-8', 'claude-sonnet-4-6', 'claude-haiku-4-5-20251001', 'claude-3-7-sonnet-latest', 'our-own-model'])('is thinking of %s when it is asked for, with a budget or without', (model) => {
+    expect(may('anthropic', model)).toBe(false);
+    for (const off of [null, {}, { type: 'disabled' }]) expect(may('anthropic', model, { thinking: off })).toBe(false);
     for (const on of [{ type: 'enabled', budget_tokens: 4_000 }, { budget_tokens: 4_000 }, { type: 'adaptive' }, { display: 'omitted', type: 'adaptive' }, { type: 'as it is called later' }]) {
-      expect(may('anthropic', 'claude-opus-4-6', { thinking: on })).toBe(true);
+      expect(may('anthropic', model, { thinking: on })).toBe(true);
     }
   });
 

@@ -1,10 +1,14 @@
 import type { PriceSnapshot } from '@tokone/pricing';
 import type { BodyFacts } from '@tokone/protocol';
 
-/** Families that answer without thinking first; each newer one of theirs thinks (OpenAI "Reasoning models", Gemini "Thinking", 2026). */
+/**
+ * Families that think unless they are told not to, or whatever they are told: all but those that are named here, newer
+ * ones too (OpenAI "Reasoning models", Gemini "Thinking", Anthropic "Adaptive thinking", 2026).
+ */
 const THINKING_FAMILY: Readonly<Partial<Record<PriceSnapshot['platform'], RegExp>>> = {
   openai: /^(?:ft:)?(?:gpt-(?!3\.5|4)|o\d|codex|chat-latest|computer-use)/,
   gemini: /^gemini-(?!1\.|2\.0)/,
+  anthropic: /^claude-(?!instant|2|3|(?:opus|sonnet|haiku)-4)/,
 };
 const UNCOUNTED_CLASSES = ['reasoning', 'outputAudio', 'outputImage'] as const;
 
@@ -14,8 +18,9 @@ const UNCOUNTED_CLASSES = ['reasoning', 'outputAudio', 'outputImage'] as const;
  */
 export function mayUseUnseenOutput(facts: BodyFacts, price: PriceSnapshot): boolean {
   if (hasPriceOfItsOwn(price)) return true;
-  // Anthropic's thinking is told in short and billed in full; it comes when it is asked for. Gemini's can be turned off.
-  if (price.platform === 'anthropic') return facts.asksThinking || facts.thinkingBudget !== undefined;
+  // Anthropic's thinking is told in short, or not at all, and billed in full. It and Gemini's can be turned off.
+  if (price.platform === 'anthropic' && facts.thinking !== undefined) return facts.thinking === 'on';
+  if (price.platform === 'anthropic' && facts.thinkingBudget !== undefined) return true;
   if (price.platform === 'gemini' && facts.thinkingBudget === 0) return false;
   return THINKING_FAMILY[price.platform]?.test(price.model) === true;
 }

@@ -47,7 +47,7 @@ const NO_THINKING = new NameTable<boolean>([['disabled', true]]);
 /** `enabled` comes with a budget, `adaptive` with none; a type that comes later thinks too, for all that is known. */
 const thinkingType = scalar(STRING | NULL, {
   takes(record, value) {
-    record.facts.asksThinking = value.kind === STRING && !NO_THINKING.find(value.body, value);
+    if (value.kind === STRING) record.facts.thinking = NO_THINKING.find(value.body, value) ? 'off' : 'on';
     return true;
   },
 });

@@ -78,9 +78,9 @@ describe('body facts: Anthropic messages', () => {
   const image = '{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}}';
   const rows: Row[] = [
     [messages('"stream":true'), { outputLimit: 7, stream: true }],
-    [messages('"thinking":{"type":"enabled","budget_tokens":1024}'), { outputLimit: 7, thinkingBudget: 1024, asksThinking: true }],
-    [messages('"thinking":{"type":"adaptive","display":"omitted"}'), { outputLimit: 7, asksThinking: true }],
-    [messages('"thinking":{"type":"d\\u0069sabled"}'), { outputLimit: 7 }],
+    [messages('"thinking":{"type":"enabled","budget_tokens":1024}'), { outputLimit: 7, thinkingBudget: 1024, thinking: 'on' }],
+    [messages('"thinking":{"type":"adaptive","display":"omitted"}'), { outputLimit: 7, thinking: 'on' }],
+    [messages('"thinking":{"type":"d\\u0069sabled"}'), { outputLimit: 7, thinking: 'off' }],
     [messages('"thinking":{"type":null}'), { outputLimit: 7 }],
     [messages('"service_tier":"auto","speed":"fast","inference_geo":"us"'), { outputLimit: 7, serviceTier: 'auto', speed: 'fast', inferenceGeo: 'us' }],
     [

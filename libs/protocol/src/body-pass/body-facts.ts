@@ -36,8 +36,8 @@ export interface BodyFacts {
   maxOutputTokensSpan: ByteSpan | undefined;
   /** Stated thinking budget, tokens (`thinking.budget_tokens`, `generationConfig.thinkingConfig.thinkingBudget`); -1 = dynamic. */
   thinkingBudget: number | undefined;
-  /** Anthropic `thinking` of any type but `disabled`. */
-  asksThinking: boolean;
+  /** Anthropic `thinking`: asked for by any type but `disabled`. Undefined: the model decides. */
+  thinking: 'on' | 'off' | undefined;
   /** `service_tier` (OpenAI, Anthropic), as written. */
   serviceTier: string | undefined;
   /** Anthropic `speed` (`fast` is priced apart), as written. */

@@ -182,7 +182,7 @@ class PlainReading {
     const thinking = this.at(top, 'thinking', 'object null');
     this.thinkingBudget = this.int(this.at(thinking, 'budget_tokens', 'number null'), 1);
     const thinks = this.scalar(this.at(thinking, 'type', 'string null'));
-    this.facts.asksThinking = thinks !== undefined && thinks !== 'disabled';
+    this.facts.thinking = thinks === undefined ? undefined : thinks === 'disabled' ? 'off' : 'on';
     this.facts.speed = this.text(this.at(top, 'speed', 'string null'), 64);
     this.facts.inferenceGeo = this.text(this.at(top, 'inference_geo', 'string null'), 64);
     for (const tool of this.items(this.at(top, 'tools', 'array null'))) {

@@ -87,7 +87,7 @@ function noFacts(): BodyFacts {
     maxCompletionTokensSpan: undefined,
     maxOutputTokensSpan: undefined,
     thinkingBudget: undefined,
-    asksThinking: false,
+    thinking: undefined,
     serviceTier: undefined,
     speed: undefined,
     inferenceGeo: undefined,
