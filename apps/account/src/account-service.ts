@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ACCOUNT_SCHEMA, AccountFeature, AccountModule, ChangePublication, LedgerFence, LedgerService, MeasuredFence, PostedCursors, accountInternal, countedAlarms } from '@tokone/account';
+import { ACCOUNT_SCHEMA, AccountFeature, AccountModule, ChangePublication, LedgerFence, LedgerService, MeasuredFence, PostedCursors, accountInternal, checkAccountTables, countedAlarms } from '@tokone/account';
 import type { RaiseAlarm } from '@tokone/account';
 import { HttpChargeStatements, HttpOutbox } from '@tokone/billing-client';
 import { InternalClient } from '@tokone/http';
@@ -55,6 +55,7 @@ async function openFeature(settings: AccountSettings, { parts, logger, metrics, 
   const connections = { url: settings.DATABASE_URL, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
   const database = parts.add('account tables', await openDatabase({ ...connections, ...ACCOUNT_SCHEMA, poolSize: 4, applicationName: 'tokone account' }), (opened) => opened.destroy());
   const pool = parts.add('account connections', openPool({ ...connections, poolSize: 8, applicationName: 'tokone ledger' }), (opened) => opened.end());
+  await checkAccountTables(pool);
   const accountMetrics = new RegistryAccountMetrics(metrics);
   const raiseAlarm = countedAlarms((alarm) => logAlarm(logger, alarm), accountMetrics);
   const { TOKONE_KEY_PEPPER: pepper, TOKONE_SEALING_KEY: sealingKey, TOKONE_KEY_PREFIX: keyPrefix } = settings;

@@ -30,7 +30,7 @@ export async function openSharedAdmission(settings: AccountSettings, { logger, p
   const store = parts.add('Redis', new RedisStore(options), (opened) => opened.close());
   await parts.whileWanted(
     store.untilConnected(REDIS_DEADLINE_MS, stop).catch((cause: unknown) => {
-      throw new StartupError('Redis does not answer. Start it, and see REDIS_URL.', { cause });
+      throw new StartupError(`${(cause as Error).message}. Start Redis, and see REDIS_URL.`, { cause });
     }),
   );
   const accounts = new RedisAccounts(store, settings.TOKONE_REDIS_PREFIX);

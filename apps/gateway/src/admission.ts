@@ -38,5 +38,5 @@ export async function openAdmission(settings: GatewaySettings, world: ServiceWor
 }
 
 function refuseStart(cause: unknown): never {
-  throw new StartupError('Redis does not answer. Start it, and see REDIS_URL.', { cause });
+  throw new StartupError(`${(cause as Error).message}. Start Redis, and see REDIS_URL.`, { cause });
 }

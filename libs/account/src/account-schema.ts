@@ -1,3 +1,5 @@
+import { checkMigrated } from '@tokone/persistence';
+import type { Pool } from '@tokone/persistence';
 import { AccountEntity, AccountMultiplierEntity, KeyEntity } from './entities/account.entity.js';
 import { GroupEntity, GroupUpstreamEntity, UpstreamEntity } from './entities/group.entity.js';
 import { AuditEntity, EntryEntity, LedgerAccountEntity, TransferEntity } from './entities/ledger.entity.js';
@@ -38,3 +40,8 @@ export const ACCOUNT_SCHEMA = {
     Limits1700000000008,
   ],
 };
+
+/** @throws StartupError when the tables are not those of this version: a service does not make them itself. */
+export async function checkAccountTables(pool: Pool): Promise<void> {
+  await checkMigrated(pool, 'account', ACCOUNT_SCHEMA.migrations.map(({ name }) => name));
+}

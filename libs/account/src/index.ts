@@ -1,4 +1,4 @@
-export { ACCOUNT_SCHEMA } from './account-schema.js';
+export { ACCOUNT_SCHEMA, checkAccountTables } from './account-schema.js';
 export type { AccountAlarm, DeadChargeReason, RaiseAlarm } from './account-alarm.js';
 export { countedAlarms } from './counted-alarms.js';
 export { AccountError } from './account-error.js';

@@ -64,6 +64,8 @@ export class RedisStore {
   private readonly client: Redis | Cluster;
   private readonly deadline: AnswerDeadline;
   private well = true;
+  /** What went wrong last, while nothing goes well. */
+  private trouble: string | undefined;
 
   constructor(private readonly options: RedisStoreOptions) {
     this.deadline = new AnswerDeadline({ deadlineMs: options.deadlineMs ?? DEADLINE_MS, now: options.now });
@@ -81,19 +83,22 @@ export class RedisStore {
     return this.client.status === 'ready';
   }
 
-  /** Resolves as soon as a server can be asked. @throws RedisUnavailableError after the deadline, or the reason of `stop`. */
+  /** Resolves as soon as a server can be asked; of a cluster all that answer now. @throws RedisUnavailableError after the deadline, or the reason of `stop`. */
   async untilConnected(deadlineMs: number, stop?: AbortSignal): Promise<void> {
     const deadline = AbortSignal.timeout(deadlineMs);
-    while (!this.connected) {
+    while (!(this.connected && (await this.reachesNodes()))) {
       stop?.throwIfAborted();
-      if (deadline.aborted) throw new RedisUnavailableError(`Redis did not answer within ${deadlineMs} ms`, false);
+      if (deadline.aborted) throw new RedisUnavailableError(`Redis did not answer within ${deadlineMs} ms${this.trouble === undefined ? '' : `: ${this.trouble}`}`, false);
       await delay(CONNECTED_POLL_MS);
     }
-    if (!(this.client instanceof Cluster)) return;
-    // The nodes of a cluster are connected to at their first use, which would take longer than an answer may.
-    const connected = Promise.all(this.client.nodes('master').map((node) => node.ping()));
-    const late = new Promise<never>((_resolve, reject) => deadline.addEventListener('abort', () => reject(new RedisUnavailableError(`not all nodes of Redis answered within ${deadlineMs} ms`, false))));
-    await Promise.race([connected, late]);
+  }
+
+  /** The nodes of a cluster are connected to at their first use, which would take longer than an answer may. One that is away keeps nobody from the others. */
+  private async reachesNodes(): Promise<boolean> {
+    if (!(this.client instanceof Cluster)) return true;
+    const late = delay(CONNECT_TIMEOUT_MS, false, { ref: false });
+    const answers = this.client.nodes('master').map((node) => Promise.race([node.ping().then(() => true, () => false), late]));
+    return (await Promise.all(answers)).includes(true);
   }
 
   /** Several keys share what stands in braces, so that one node of a cluster has them. @throws RedisUnavailableError within the deadline. */
@@ -175,11 +180,13 @@ export class RedisStore {
   private noteTrouble(error: Error): void {
     if (this.well) this.options.logger.warn({ cause: String(error) }, 'Redis cannot be reached; it is tried again');
     this.well = false;
+    this.trouble = error.message;
   }
 
   private noteWell(): void {
     if (!this.well) this.options.logger.info({}, 'Redis can be reached again');
     this.well = true;
+    this.trouble = undefined;
   }
 }
 
