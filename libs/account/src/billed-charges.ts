@@ -12,7 +12,10 @@ export interface BilledCharges {
   waive(requestId: string, reason: { by: string; why: string }): Promise<Waiver>;
 }
 
-/** What an operator decides of charges that billing cannot rate. */
+/**
+ * What an operator decides of charges that billing cannot rate. Who and why stand in billing's own record of it, which
+ * commits with the waiver; the audit line follows, so that it may lack when a process dies in between, until it is repeated.
+ */
 export class ChargeWaivers {
   constructor(
     private readonly pool: Pool,
@@ -24,6 +27,7 @@ export class ChargeWaivers {
     const waiver = await this.billed.waive(requestId, reason);
     if (waiver === 'unknown') throw notFound('request', requestId);
     if (waiver === 'rated') throw new AccountError('conflict', 'Only a parked request can be waived, and this one has its charge: charge show explains it. Give back what is too much with a top-up.');
-    await inTransaction(this.pool, (client) => writeAudit(client, { actor: reason.by, action: 'charge.waived', subject: requestId, after: { why: reason.why, repeated: waiver === 'waived_before' } }));
+    if (waiver === 'unreadable') throw new AccountError('conflict', 'Its record in billing.parked can be read no longer, so nobody knows whose it is: restore the row from a backup.');
+    await inTransaction(this.pool, (client) => writeAudit(client, { actor: reason.by, action: 'charge.waived', subject: requestId, after: { why: reason.why, answer: waiver } }));
   }
 }

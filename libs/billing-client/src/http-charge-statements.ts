@@ -3,9 +3,10 @@ import { z } from 'zod';
 
 /**
  * What became of the wish that a parked request cost nothing. `waived_before`: it does already. `rated`: it was not
- * parked, or is not any more. `unknown`: billing has never seen it, or has not yet.
+ * parked, or is not any more. `unreadable`: its record was damaged since it was parked. `unknown`: billing has never seen
+ * it, or has not yet.
  */
-export const WAIVERS = ['waived', 'waived_before', 'rated', 'unknown'] as const;
+export const WAIVERS = ['waived', 'waived_before', 'rated', 'unreadable', 'unknown'] as const;
 export type Waiver = (typeof WAIVERS)[number];
 
 /** `by`: who decides. `why`: for whoever asks later. */

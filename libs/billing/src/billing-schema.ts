@@ -1,4 +1,4 @@
-import { StartupError, openDatabase, runMigrations } from '@tokone/persistence';
+import { checkMigrated, openDatabase, runMigrations } from '@tokone/persistence';
 import type { Pool } from '@tokone/persistence';
 import { CreateBillingTables1763900000000 } from './migrations/create-billing-tables.js';
 import { CountLogRecords1764100000000 } from './migrations/count-log-records.js';
@@ -32,22 +32,5 @@ export async function migrateBilling(databaseUrl: string): Promise<void> {
 
 /** @throws StartupError when the tables are not those of this version: a service does not make them itself. */
 export async function checkBillingTables(pool: Pool): Promise<void> {
-  const found = await namesOf(pool);
-  const known: string[] = MIGRATIONS.map(({ name }) => name);
-  if (known.some((name) => !found.includes(name))) throw new StartupError('The tables of billing are not there yet, or are those of an older version: run the migrate command first.');
-  const unknown = found.find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new StartupError(`The tables of billing were made by a newer version of TokOne (${unknown}): start that version.`);
+  await checkMigrated(pool, BILLING_SCHEMA, MIGRATIONS.map(({ name }) => name));
 }
-
-async function namesOf(pool: Pool): Promise<string[]> {
-  try {
-    const { rows } = await pool.query<{ name: string }>('SELECT name FROM billing.migrations');
-    return rows.map(({ name }) => name);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && NOT_THERE.has(String(error.code))) return [];
-    throw error;
-  }
-}
-
-/** PostgreSQL: no such table, no such schema, or not for this role. */
-const NOT_THERE = new Set(['42P01', '3F000', '42501']);

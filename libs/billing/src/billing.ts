@@ -100,7 +100,7 @@ export class Billing {
     this.outbox = new ChargeOutbox({ pool, signal: outbox, log });
     this.chargeLog = new OutboxChargeLog({ pool, signal: outbox, log });
     this.usageConsumer = new UsageConsumer({ pool, prices: this.priceBook, outbox, log, now, metrics, tracing, deadLimit: new DeadLimit(now, deadLimits) });
-    this.waiver = new ParkedWaiver({ pool, outbox, log });
+    this.waiver = new ParkedWaiver({ pool, outbox, log, metrics });
     this.parkedRating = new ParkedRating({ pool, prices: this.priceBook, outbox, log, metrics });
     metrics.watch({ lag: () => this.usageConsumer.lagSeconds, backlog: () => readBacklog(reportPool) });
   }

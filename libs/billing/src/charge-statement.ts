@@ -103,11 +103,7 @@ interface StatementRow extends Record<TokenColumn, bigint> {
   first_byte_at: Date | null;
   ended_at: Date;
   rated_at: Date;
-  waived_reason: string | null;
-  waived_detail: string;
-  waived_by: string;
-  waived_why: string;
-  waived_at: Date;
+  waived: WaivedStatement | null;
 }
 
 type TokenColumn =
@@ -148,8 +144,11 @@ export class ChargeStatements {
 }
 
 const STATEMENT = `
-  SELECT u.*, w.reason AS waived_reason, w.detail AS waived_detail, w.waived_by, w.why AS waived_why, w.waived_at
-  FROM billing.usage u LEFT JOIN billing.waived w ON w.id = u.id WHERE u.id = $1`;
+  SELECT u.*, (
+    SELECT json_build_object('reason', w.reason, 'detail', w.detail, 'by', w.waived_by, 'why', w.why, 'atMs', floor(extract(epoch FROM w.waived_at) * 1000))
+    FROM billing.waived w WHERE w.id = u.id
+  ) AS waived
+  FROM billing.usage u WHERE u.id = $1`;
 
 const PRICE_REMEDY =
   'State the missing price in the price file (TOKONE_PRICES_FILE) and start again: the request is then charged, at most its grant, within a minute. Or let it cost nothing: charge waive.';
@@ -200,7 +199,7 @@ function readStatement(requestId: string, row: StatementRow, price: PriceSnapsho
     firstByteAtMs: row.first_byte_at?.getTime() ?? null,
     endedAtMs: row.ended_at.getTime(),
     ratedAtMs: row.rated_at.getTime(),
-    waived: row.waived_reason === null ? null : { reason: row.waived_reason, detail: row.waived_detail, by: row.waived_by, why: row.waived_why, atMs: row.waived_at.getTime() },
+    waived: row.waived,
   };
 }
 

@@ -14,7 +14,7 @@ import type { LocalPriceBook } from './price-book.js';
 import { REASONS_OF_PRICE, rateEvent } from './rate-event.js';
 import { tracesOf } from './rating-spans.js';
 import type { UsageRow } from './usage-row.js';
-import { writeConflicts, writeRerated } from './usage-writer.js';
+import { contentOf, writeConflicts, writeRerated } from './usage-writer.js';
 
 export interface ParkedRatingParts {
   pool: Pool;
@@ -153,14 +153,14 @@ export class ParkedRating {
       left = await lockParked(client, rows);
       const written = await writeRerated(client, left, tracesOf(left));
       // Not new: delivered again and rated since, or the same id with another content.
-      if (written.inserted < left.length) for (const row of left) written.conflicts.push(...(await writeConflicts(client, row.partition, [row])));
+      if (written.inserted < left.length) for (const row of left) written.conflicts.push(...(await writeConflicts(client, row.partition, [contentOf(row)])));
       await client.query(`DELETE FROM billing.parked p USING ${GIVEN_PLACES}`, placesOf(left));
       return written;
     });
     if (result.published) outbox.notify();
     if (result.inserted > 0) reportClockFaults({ log, metrics: this.metrics }, left);
-    for (const { row, ratedContentHash } of result.conflicts) {
-      log.error({ requestId: row.event.id, ratedContentHash }, 'a parked event has the id of a rated one and another content');
+    for (const { content, ratedContentHash } of result.conflicts) {
+      log.error({ requestId: content.id, ratedContentHash }, 'a parked event has the id of a rated one and another content');
       this.metrics.alarm('usage_conflict');
     }
     this.metrics.events('posted', result.inserted);

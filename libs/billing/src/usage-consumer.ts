@@ -14,8 +14,8 @@ import { tracesOf, traceRating } from './rating-spans.js';
 import { priceIdsOf, sortBatch } from './usage-batch.js';
 import type { DeadRecord, UsageBatch } from './usage-batch.js';
 import type { UsageRow } from './usage-row.js';
-import { findDead, writeConflicts, writeDead, writeParked, writeRows } from './usage-writer.js';
-import type { WriteResult } from './usage-writer.js';
+import { contentOf, findDead, findRated, unpark, writeConflicts, writeDead, writeParked, writeRows } from './usage-writer.js';
+import type { Conflict, WriteResult } from './usage-writer.js';
 
 export interface UsageConsumerParts {
   pool: Pool;
@@ -130,8 +130,8 @@ export class UsageConsumer implements LogConsumer {
     }
     // A log that is read again from far back holds old events, all of them rated in their time.
     if (result.inserted > 0) reportClockFaults({ log, metrics }, batch.rows);
-    for (const { row, ratedContentHash } of result.conflicts) {
-      log.error({ requestId: row.event.id, partition, offset: `${row.offset}`, ratedContentHash }, 'an id that is rated came again with another content');
+    for (const { content: { id, offset }, ratedContentHash } of result.conflicts) {
+      log.error({ requestId: id, partition, offset: `${offset}`, ratedContentHash }, 'an id that is rated came again with another content');
       metrics.alarm('usage_conflict');
     }
     for (const { id, parked, offset } of batch.parked) {
@@ -162,12 +162,25 @@ async function write(client: PoolClient, { batch, mayDie }: BatchWork, insert: t
   const seenBefore = result.inserted < batch.rows.length;
   if (seenBefore || batch.rivals.length > 0) {
     const suspects = seenBefore ? [...batch.rows, ...batch.rivals] : batch.rivals;
-    result.conflicts = await writeConflicts(client, batch.partition, suspects);
+    result.conflicts = await writeConflicts(client, batch.partition, suspects.map(contentOf));
   }
-  await writeParked(client, batch.partition, batch.parked);
+  if (batch.parked.length > 0) result.conflicts.push(...(await park(client, batch)));
   const died = await writeDead(client, batch.partition, batch.dead);
   if (died > mayDie) throw tooManyDead(died, mayDie);
   return { ...result, died };
+}
+
+/** Parks what cannot be rated, but for what is rated: the same again is no news, another content of its id a conflict. */
+async function park(client: PoolClient, batch: UsageBatch): Promise<Conflict[]> {
+  const { partition, parked } = batch;
+  await writeParked(client, partition, parked);
+  const rated = await findRated(client, parked);
+  const known = parked.filter(({ id }) => rated.has(id.toLowerCase()));
+  if (known.length === 0) return [];
+  const conflicts = await writeConflicts(client, partition, known);
+  await unpark(client, known);
+  batch.parked = parked.filter(({ id }) => !rated.has(id.toLowerCase()));
+  return conflicts;
 }
 
 /**

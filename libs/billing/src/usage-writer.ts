@@ -7,8 +7,17 @@ import { ROLLED_COLUMNS, ROLL_UP } from './usage-rollup.js';
 import { INSERT_USAGE, USAGE_COLUMN_COUNT, usageArrays } from './usage-row.js';
 import type { UsageRow } from './usage-row.js';
 
+/** One content of a request id, as a record had it. */
+export interface RecordedContent {
+  id: string;
+  /** Hex. */
+  contentHash: string;
+  raw: string | Uint8Array;
+  offset: bigint;
+}
+
 export interface Conflict {
-  row: UsageRow;
+  content: RecordedContent;
   ratedContentHash: string;
 }
 
@@ -101,28 +110,52 @@ export async function writeRerated(client: PoolClient, rows: readonly UsageRow[]
 }
 
 /**
- * Finds those of these rows whose id is rated with another content, and keeps them. A statement of its own, after
+ * Finds those of these contents whose id is rated with another one, and keeps them. A statement of its own, after
  * the insert: only then does it see the rows of another consumer that the insert had to wait for.
  */
-export async function writeConflicts(client: PoolClient, partition: string, rows: readonly UsageRow[]): Promise<Conflict[]> {
-  const { rows: stored } = await client.query<{ id: string; content_hash: string }>(
-    `SELECT id, encode(content_hash, 'hex') AS content_hash FROM billing.usage WHERE id = ANY($1::uuid[])`,
-    [plainArray(rows.map(({ event }) => event.id))],
-  );
-  const rated = new Map(stored.map(({ id, content_hash }) => [id, content_hash]));
+export async function writeConflicts(client: PoolClient, partition: string, contents: readonly RecordedContent[]): Promise<Conflict[]> {
+  const rated = await findRated(client, contents);
   const conflicts: Conflict[] = [];
-  for (const row of rows) {
-    const ratedContentHash = rated.get(row.event.id.toLowerCase());
-    if (ratedContentHash !== undefined && ratedContentHash !== row.contentHash) conflicts.push({ row, ratedContentHash });
+  for (const content of contents) {
+    const ratedContentHash = rated.get(content.id.toLowerCase());
+    if (ratedContentHash !== undefined && ratedContentHash !== content.contentHash) conflicts.push({ content, ratedContentHash });
   }
-  for (const { row, ratedContentHash } of conflicts) {
+  for (const { content, ratedContentHash } of conflicts) {
     await client.query(
       `INSERT INTO billing.conflict (id, content_hash, rated_content_hash, raw, log_partition, log_offset)
        VALUES ($1, decode($2, 'hex'), decode($3, 'hex'), $4, $5, $6) ON CONFLICT DO NOTHING`,
-      [row.event.id, row.contentHash, ratedContentHash, Buffer.from(row.raw), partition, row.offset.toString()],
+      [content.id, content.contentHash, ratedContentHash, Buffer.from(content.raw), partition, content.offset.toString()],
     );
   }
   return conflicts;
+}
+
+/** Of a row, for the above. */
+export function contentOf({ event, contentHash, raw, offset }: UsageRow): RecordedContent {
+  return { id: event.id, contentHash, raw, offset };
+}
+
+/** The contents (hex) under which these ids are rated, by id. */
+export async function findRated(client: PoolClient, records: readonly { id: string }[]): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await client.query<{ id: string; content_hash: string }>(
+    `SELECT id, encode(content_hash, 'hex') AS content_hash FROM billing.usage WHERE id = ANY($1::uuid[])`,
+    [plainArray(records.map(({ id }) => id))],
+  );
+  return new Map(rows.map(({ id, content_hash }) => [id, content_hash]));
+}
+
+/**
+ * Takes back what was parked and is rated, as by somebody who committed while the insert waited. What another
+ * transaction has locked is that one's to take away: to wait for it could be to wait for each other.
+ */
+export async function unpark(client: PoolClient, records: readonly ParkedRecord[]): Promise<void> {
+  await client.query(
+    `DELETE FROM billing.parked p USING (
+       SELECT parked.id, parked.content_hash FROM billing.parked, unnest($1::uuid[], $2::text[]) AS given (id, hash)
+       WHERE parked.id = given.id AND parked.content_hash = decode(given.hash, 'hex') FOR UPDATE OF parked SKIP LOCKED
+     ) AS rated WHERE p.id = rated.id AND p.content_hash = rated.content_hash`,
+    [plainArray(records.map(({ id }) => id)), plainArray(records.map(({ contentHash }) => contentHash))],
+  );
 }
 
 /** Parks events; not one that is rated already: a redelivery after its time is over is no news. */

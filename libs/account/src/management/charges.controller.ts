@@ -16,7 +16,7 @@ export class ChargeExplanation {
 }
 
 const ACTOR = 'operator';
-const waiver = z.strictObject({ why: line(1_000).pipe(z.string().min(1)) });
+const waiver = z.strictObject({ why: line(1_000).pipe(z.string().min(1, 'must not be empty')) });
 
 /** Why a request cost what it cost. The request id is the `x-request-id` of its answer. */
 @Controller('api/v1/charges')

@@ -247,9 +247,11 @@ describe('the management API', () => {
     waivers.set(parked, 'waived_before');
     expect((await call(`POST /api/v1/charges/${parked}/waive`, { why: 'a defect' })).status).toBe(200);
     expect(await call(`POST /api/v1/charges/${rated}/waive`, { why: 'x' })).toMatchObject({ status: 409, body: { error: { message: expect.stringContaining('has its charge') } } });
+    waivers.set(rated, 'unreadable');
+    expect(await call(`POST /api/v1/charges/${rated}/waive`, { why: 'x' })).toMatchObject({ status: 409, body: { error: { message: expect.stringContaining('can be read no longer') } } });
     expect((await call(`POST /api/v1/charges/${ledger.ids.next()}/waive`, { why: 'x' })).status).toBe(404);
     const { rows } = await ledger.pool.query(`SELECT subject, after FROM account.audit_log WHERE action = 'charge.waived' ORDER BY id`);
-    expect(rows).toEqual([false, true].map((repeated) => ({ subject: parked, after: { why: 'a defect', repeated } })));
+    expect(rows).toEqual(['waived', 'waived_before'].map((answer) => ({ subject: parked, after: { why: 'a defect', answer } })));
   });
 
   const unknown = '01940000-0000-7000-8000-00000000ffff';

@@ -20,7 +20,7 @@ export function line(maxLength: number): z.ZodType<string, string> {
     .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not hold control characters, or halves of characters');
 }
 
-export const name = line(100).pipe(z.string().min(1));
+export const name = line(100).pipe(z.string().min(1, 'must not be empty'));
 
 export const id = z.uuid().toLowerCase();
 

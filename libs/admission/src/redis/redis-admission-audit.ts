@@ -19,7 +19,7 @@ export class RedisAdmissionAudit implements AdmissionAudit {
       const page = await Promise.all(ids.map(readOne));
       yield page.filter((account) => account !== undefined);
     }
-    if (unread > 0) throw new Error(`${unread} accounts could not be read, the first of them ${first}`);
+    if (unread > 0) throw new Error(`accounts that could not be read: ${unread}; the first is ${first}`);
   }
 
   private async accountOf(accountId: string): Promise<AuditedAccount | undefined> {

@@ -20,6 +20,7 @@ export class KeepWaivedRecords1764200000000 implements MigrationInterface {
         waived_at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (id, content_hash)
       );
+      CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON billing.waived FOR EACH STATEMENT EXECUTE FUNCTION billing.refuse_change();
     `);
   }
 
