@@ -3,7 +3,8 @@ import type { LedgerView } from '@tokone/testing';
 import type { Deployment } from './deployment.js';
 import type { SpoolTotals } from './spool-content.js';
 
-const POLL_MS = 50;
+/** How late a posting may be seen. */
+export const POSTED_POLL_MS = 50;
 /** A rule over a million rows, on a busy machine. */
 const CHECK_TIMEOUT_MS = 600_000;
 
@@ -15,7 +16,7 @@ export async function countPostings(view: LedgerView): Promise<number> {
 
 /** Resolves when so many are posted, to a twentieth of a second. */
 export async function postingsReach(view: LedgerView, count: number, deadlineMs: number): Promise<void> {
-  await waitFor(async () => (await countPostings(view)) >= count, { what: `${count} postings`, deadlineMs, intervalMs: POLL_MS });
+  await waitFor(async () => (await countPostings(view)) >= count, { what: `${count} postings`, deadlineMs, intervalMs: POSTED_POLL_MS });
 }
 
 /**

@@ -4,7 +4,7 @@ import { BenchServers } from './bench-servers.js';
 import { Deployment } from './deployment.js';
 import { currentLoad } from './machine.js';
 import { makePayingAccounts } from './paying-accounts.js';
-import { checkTotals, countPostings, postingsReach } from './posted-charges.js';
+import { POSTED_POLL_MS, checkTotals, countPostings, postingsReach } from './posted-charges.js';
 import { processStartedAtMs } from './process-tree.js';
 import { writeReplayReport } from './replay-report.js';
 import type { ReplaySlice } from './replay-report.js';
@@ -65,9 +65,11 @@ async function measure({ options, say }: BenchContext, first: Deployment, server
       running = true;
       const startedAtMs = await startedAt(deployment);
       const readyMs = deployment.readyAtMs - startedAtMs;
-      const [openMs, postedMs] = await Promise.all([accountOpens(deployment, key), postingsReach(deployment.view, posted + filled.events, DEADLINE_MS).then(() => Date.now())]).then((times) => times.map((atMs) => atMs - startedAtMs));
+      const [openAtMs, postedAtMs] = await Promise.all([accountOpens(deployment, key), postingsReach(deployment.view, posted + filled.events, DEADLINE_MS).then(() => Date.now())]);
+      const [openMs, postedMs] = [openAtMs - startedAtMs, postedAtMs - startedAtMs];
+      if (openMs < postedMs - POSTED_POLL_MS) throw new Error(`An account was opened ${postedMs - openMs} ms before everything was posted.`);
       await checkTotals(deployment, { totals, topUpNanoUsd: BigInt(TOP_UP_USD) * 1_000_000_000n });
-      const slice = { cycle, records, emptyMs, readyMs, openMs: openMs ?? 0, postedMs: postedMs ?? 0, recordsPerSecond: (records / ((postedMs ?? 0) - emptyMs)) * 1_000, load: currentLoad() };
+      const slice = { cycle, records, emptyMs, readyMs, openMs, postedMs, recordsPerSecond: (records / postedMs) * 1_000, load: currentLoad() };
       say(`replay ${cycle}: ready after ${readyMs.toFixed(0)} ms, ${emptyMs.toFixed(0)} ms with an empty spool, all posted after ${slice.postedMs.toFixed(0)}, an account open again after ${slice.openMs.toFixed(0)}, load ${slice.load}: totals right`);
       slices.push(slice);
     }

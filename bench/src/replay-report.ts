@@ -13,7 +13,7 @@ export interface ReplaySlice {
   openMs: number;
   /** Until the last record is posted. */
   postedMs: number;
-  /** Records by the time that they cost until they are posted. */
+  /** Records by the time until they are posted, the start of the services included. */
   recordsPerSecond: number;
   load: number;
 }
@@ -25,7 +25,7 @@ export function writeReplayReport({ machine, slices }: { machine: Machine; slice
     [`start to ready, ${slices[0]?.records} records, ms`, of(({ readyMs }) => readyMs, 0)],
     ['start to the last posting, ms', of(({ postedMs }) => postedMs, 0)],
     ['start to the first request of an account whose state Redis has lost, ms', of(({ openMs }) => openMs, 0)],
-    ['records/s, from the spool to the ledger', of(({ recordsPerSecond }) => recordsPerSecond, 0)],
+    ['records/s, from the start to the ledger', of(({ recordsPerSecond }) => recordsPerSecond, 0)],
   ];
   return [`${writeMeasured(machine, slices)} Ready gateways serve accounts that are open; one that is not waits for the fence, which lets nobody pass before every record is posted. Totals were checked after each start, to the nano-USD.`, writeTable(['', 'measured'], rows)].join('\n\n');
 }
