@@ -12,6 +12,8 @@ import { readUsageRows } from './usage-rows.js';
 const CLIENTS = 40;
 const LEAST_IN_FLIGHT = 32;
 const DEADLINE_MS = 60_000;
+/** Of an answer that runs: behind its OPEN every stream has at least two PROGRESS records then, far more than what is cut. */
+const RUNNING_BYTES = 10_000;
 
 /** None ends before the kill, so that the records at the end of the log are all of running streams. */
 const ENDURING_STREAM: Shape = { streamed: true, directives: () => 'output-tokens=20000 chunk-tokens=40 chunk-delay-ms=20' };
@@ -48,7 +50,7 @@ describe('after a kill -9 under load', () => {
   it.each([1, 40, 700])('a spool whose last %i bytes are missing is cut at its last whole record, with an alarm, and everything before it counts', async (bytes) => {
     const load = new Load({ random, clients: CLIENTS, keys: deployment.keys, shapes: [ENDURING_STREAM] });
     load.start(deployment.running.addresses.baseUrl);
-    await waitFor(() => load.calls.filter((call) => call.running && call.bytes > 2_000).length >= CLIENTS, { what: 'streams under way', deadlineMs: DEADLINE_MS, intervalMs: 5 });
+    await waitFor(() => load.calls.filter((call) => call.running && call.bytes > RUNNING_BYTES).length >= CLIENTS, { what: 'streams under way', deadlineMs: DEADLINE_MS, intervalMs: 5 });
     const ended = load.endedCalls;
     await deployment.running.kill();
     deployment.process = undefined;
