@@ -32,7 +32,11 @@ describe('output that a stream does not show', () => {
     expect(may('gemini', 'gemini-2.5-flash', { generationConfig: { thinkingConfig: { thinkingBudget: -1 } } })).toBe(true);
   });
 
-  it.each(['claude-opus-5', 'claude-sonnet-5-5', 'claude-haiku-5-5', 'claude-fable-5', 'claude-mythos-preview', 'claude-opus-6'])('is thinking of %s, unless it is turned off', (model) => {
+  it.each(['claude-fable-5-1', 'claude-mythos-preview'])('is thinking of %s, whatever it is told', (model) => {
+    for (const thinking of [undefined, null, { type: 'disabled' }]) expect(may('anthropic', model, { thinking })).toBe(true);
+  });
+
+  it.each(['claude-opus-5', 'claude-sonnet-5-5', 'claude-haiku-5-5', 'claude-opus-6'])('is thinking of %s, unless it is turned off', (model) => {
     expect([may('anthropic', model), may('anthropic', model, { thinking: null }), may('anthropic', model, { thinking: {} })]).toEqual([true, true, true]);
     expect(may('anthropic', model, { thinking: { type: 'disabled' } })).toBe(false);
   });

@@ -10,6 +10,8 @@ const THINKING_FAMILY: Readonly<Partial<Record<PriceSnapshot['platform'], RegExp
   gemini: /^gemini-(?!1\.|2\.0)/,
   anthropic: /^claude-(?!instant|2|3|(?:opus|sonnet|haiku)-4)/,
 };
+/** No request turns it off. */
+const ALWAYS_THINKING = /^claude-(?:fable|mythos)/;
 const UNCOUNTED_CLASSES = ['reasoning', 'outputAudio', 'outputImage'] as const;
 
 /**
@@ -18,7 +20,8 @@ const UNCOUNTED_CLASSES = ['reasoning', 'outputAudio', 'outputImage'] as const;
  */
 export function mayUseUnseenOutput(facts: BodyFacts, price: PriceSnapshot): boolean {
   if (hasPriceOfItsOwn(price)) return true;
-  // Anthropic's thinking is told in short, or not at all, and billed in full. It and Gemini's can be turned off.
+  // Anthropic's thinking is told in short, or not at all, and billed in full. It and Gemini's can be turned off, but for some.
+  if (ALWAYS_THINKING.test(price.model)) return true;
   if (price.platform === 'anthropic' && facts.thinking !== undefined) return facts.thinking === 'on';
   if (price.platform === 'anthropic' && facts.thinkingBudget !== undefined) return true;
   if (price.platform === 'gemini' && facts.thinkingBudget === 0) return false;

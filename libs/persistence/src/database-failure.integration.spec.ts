@@ -58,13 +58,21 @@ it('looks into what TypeORM has wrapped', async () => {
 
 it('says what to do about a server that takes connections and is silent, or speaks no TLS', async () => {
   const silent = createServer().listen(0, '127.0.0.1');
-  await once(silent, 'listening');
-  const { port } = silent.address() as AddressInfo;
-  const pool = new pg.Pool({ connectionString: `postgres://a:b@127.0.0.1:${port}/c`, connectionTimeoutMillis: 200 });
-  expect(String(await pool.query('SELECT 1').then(() => undefined, explainDatabaseFailure))).toMatch(/It takes connections and does not answer\./);
-  await pool.end();
-  silent.close();
+  try {
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const pool = new pg.Pool({ connectionString: `postgres://a:b@127.0.0.1:${port}/c`, connectionTimeoutMillis: 200 });
+    expect(String(await pool.query('SELECT 1').then(() => undefined, explainDatabaseFailure))).toMatch(/It takes connections and does not answer\./);
+    await pool.end();
+  } finally {
+    silent.close();
+  }
   expect(String(await failureOf((url) => url.searchParams.set('sslmode', 'require'), 'SELECT 1'))).toMatch(/Take sslmode out/);
+});
+
+it('leaves a sentence as it is, whatever its cause', () => {
+  const said = new StartupError('Redis did not answer: self-signed certificate.', { cause: new Error('self-signed certificate') });
+  expect(explainDatabaseFailure(said)).toBe(said);
 });
 
 it('leaves a defect of ours as it is', async () => {

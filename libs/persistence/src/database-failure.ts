@@ -31,6 +31,8 @@ const CURES_OF_CONNECTIONS: readonly (readonly [RegExp, string])[] = [
  * says names users and tables, and never a password. Looks through what TypeORM and others wrap around it.
  */
 export function explainDatabaseFailure(error: unknown): unknown {
+  // Somebody who knew more has said it already.
+  if (error instanceof StartupError) return error;
   for (const inner of chainOf(error)) {
     const [code, message] = [errorCode(inner) ?? '', inner.message];
     const cure = isSqlState(inner, code) ? CURES.find(([prefix]) => code.startsWith(prefix))?.[1] : CURES_OF_CONNECTIONS.find(([said]) => said.test(message))?.[1];
@@ -44,7 +46,7 @@ const MOST_WRAPPINGS = 8;
 function* chainOf(error: unknown): Generator<{ message: string }> {
   let inner = error as { message?: unknown; driverError?: unknown; cause?: unknown } | undefined;
   for (let depth = 0; depth < MOST_WRAPPINGS && typeof inner === 'object' && inner !== null; depth++) {
-    if (typeof inner.message === 'string') yield { ...inner, message: inner.message };
+    if (typeof inner.message === 'string') yield inner as { message: string };
     inner = (inner.driverError ?? inner.cause) as typeof inner;
   }
 }

@@ -7,7 +7,7 @@ export class KeepWaivedRecords1764200000000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
       CREATE TABLE billing.waived (
-        id uuid NOT NULL,
+        id uuid PRIMARY KEY,
         content_hash bytea NOT NULL,
         reason text NOT NULL,
         detail text NOT NULL,
@@ -17,8 +17,7 @@ export class KeepWaivedRecords1764200000000 implements MigrationInterface {
         parked_at timestamptz NOT NULL,
         waived_by text NOT NULL,
         why text NOT NULL,
-        waived_at timestamptz NOT NULL DEFAULT now(),
-        PRIMARY KEY (id, content_hash)
+        waived_at timestamptz NOT NULL DEFAULT now()
       );
       CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON billing.waived FOR EACH STATEMENT EXECUTE FUNCTION billing.refuse_change();
     `);
