@@ -18,8 +18,8 @@ await runScript(async () => {
   for (let round = 0; round < rounds; round++) {
     const roundSeed = (seed + round) % highestSeed;
     const startedMs = performance.now();
-    const paths = [`e2e/crash-services/${only}`];
-    const { passed, failed, notes } = await runJest({ config: 'jest.crash-services.config.mjs', workers: 1, longestMs, env: { TOKONE_TEST_SEED: String(roundSeed) }, live: true, paths });
+    const paths = [`e2e/faults/services/${only}`];
+    const { passed, failed, notes } = await runJest({ projects: ['faults-services'], workers: 1, longestMs, env: { TOKONE_TEST_SEED: String(roundSeed) }, live: true, paths });
     for (const note of notes) say(note);
     say(`round ${round + 1} of ${rounds}, seed ${roundSeed}: ${passed} passed, ${failed} failed (${secondsSince(startedMs)})`);
     if (failed > 0) {

@@ -18,19 +18,19 @@ const exitGraceMs = 20_000;
  */
 
 /**
- * @param {{ config: string, longestMs: number, env?: Record<string, string>, live?: boolean, paths?: string[], workers?: number }} options
- *   a run that is not over after `longestMs` is ended; `live` shows Jest's own output as it comes, else it is returned;
+ * @param {{ projects: string[], longestMs: number, env?: Record<string, string>, live?: boolean, paths?: string[], workers?: number }} options
+ *   `projects`: names of jest.config.mjs; a run that is not over after `longestMs` is ended; `live` shows Jest's own output as it comes, else it is returned;
  *   `paths`: only these, and what is below them; `workers`: files that run at a time, one per core unless told
  * @returns {Promise<Count & { output: string }>} rejects when a signal stopped it: nothing else is to be run then
  */
-export async function runJest({ config, longestMs, env = {}, live = false, paths = [], workers = oneForEachCore() }) {
+export async function runJest({ projects, longestMs, env = {}, live = false, paths = [], workers = oneForEachCore() }) {
   const folder = mkdtempSync(join(tmpdir(), 'tokone-jest-'));
   const resultPath = join(folder, 'result.json');
   const cache = join(workspaceRoot, 'node_modules', '.cache', 'jest');
   const command = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', 'node_modules/jest/bin/jest.js', '--ci', '--json'];
-  const options = ['--config', config, '--outputFile', resultPath, '--cacheDirectory', cache, `--maxWorkers=${workers}`];
+  const options = ['--outputFile', resultPath, '--cacheDirectory', cache, `--maxWorkers=${workers}`, '--selectProjects', ...projects];
   try {
-    const { output, hung, stopped } = await run([...command, ...options, ...paths], { env, live, resultPath, longestMs });
+    const { output, hung, stopped } = await run([...command, ...paths, ...options], { env, live, resultPath, longestMs });
     if (stopped) throw new Error(hung);
     const count = countOf(readResult(resultPath));
     if (hung !== undefined) count.notes.push(hung);

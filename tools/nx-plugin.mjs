@@ -39,7 +39,7 @@ function lintTarget(projectRoot) {
  */
 function testTarget(projectRoot) {
   return {
-    command: `${node} --experimental-vm-modules node_modules/jest/bin/jest.js --passWithNoTests --roots=${projectRoot}`,
+    command: `${node} --experimental-vm-modules node_modules/jest/bin/jest.js ${projectRoot}/ --passWithNoTests --selectProjects unit`,
     cache: true,
     inputs: ['default', '^production', '{workspaceRoot}/jest.config.mjs', external('jest', '@swc/core', '@swc/jest')],
   };

@@ -1,4 +1,5 @@
-// npm test: everything, on real parts. The last line is `N passed, N failed`, and the exit status says the same.
+// npm test [-- --all], npm run test:services, test:faults, test:all: everything on real parts, or a part of it by name.
+// The last line is `N passed, N failed`, and the exit status says the same.
 import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,13 +8,15 @@ import { check } from './check.mjs';
 import { ensureInstalled } from './install.mjs';
 import { runJest } from './jest-run.mjs';
 import { awaitNoLeftovers, entriesOf, isOwn, listProcesses } from './leftovers.mjs';
+import { readTestArguments, stepsOf } from './test-steps.mjs';
 import { runScript, say, secondsSince, workspaceRoot } from './workspace.mjs';
 
 const total = { passed: 0, failed: 0 };
 
 await runScript(async () => {
+  const choice = readTestArguments(process.argv.slice(2));
   try {
-    await runAll();
+    await runAll(choice);
   } catch (error) {
     fail(error instanceof Error ? error.message : String(error));
   }
@@ -21,7 +24,8 @@ await runScript(async () => {
   return total.failed === 0 ? 0 : 1;
 });
 
-async function runAll() {
+/** @param {import('./test-steps.mjs').Choice} choice */
+async function runAll(choice) {
   await ensureInstalled();
   process.chdir(workspaceRoot);
   const before = listProcesses();
@@ -31,13 +35,8 @@ async function runAll() {
   // Some tools keep a cache of compiled code in there; it is not the tests' own.
   const env = { TMPDIR: folder, NODE_DISABLE_COMPILE_CACHE: '1' };
   try {
-    add(await check({ env }));
-    if (await built()) {
-      await integration(env, { config: 'jest.integration.config.mjs', name: 'tests on real parts' });
-      await integration(env, { config: 'jest.crash.config.mjs', name: 'kills of the one process', workers: 1 });
-      await integration(env, { config: 'jest.services.config.mjs', name: 'tests of the separate services' });
-      await integration(env, { config: 'jest.crash-services.config.mjs', name: 'faults of the separate services', workers: 1 });
-    }
+    if (choice.checked) add(await check({ env }));
+    if (await built()) for (const step of stepsOf(choice)) await runStep(step, env);
   } finally {
     await reportLeftovers(before, folder);
     rmSync(folder, { recursive: true, force: true });
@@ -55,15 +54,15 @@ async function built() {
 }
 
 /**
+ * @param {import('./test-steps.mjs').Step} step
  * @param {Record<string, string>} env
- * @param {{ config: string, name: string, workers?: number }} run
  */
-async function integration(env, { config, name, workers }) {
+async function runStep({ title, env: ofStep, ...run }, env) {
   const startedMs = performance.now();
-  const result = await runJest({ config, longestMs: 40 * 60_000, env, live: true, workers });
+  const result = await runJest({ ...run, longestMs: 40 * 60_000, env: { ...env, ...ofStep }, live: true });
   for (const note of result.notes) say(note);
   add(result);
-  say(`${result.failed === 0 ? 'ok    ' : 'FAILED'}  ${name} (${secondsSince(startedMs)})`);
+  say(`${result.failed === 0 ? 'ok    ' : 'FAILED'}  ${title} (${secondsSince(startedMs)}, ${result.passed} passed${result.failed > 0 ? `, ${result.failed} failed` : ''})`);
 }
 
 /**

@@ -12,10 +12,10 @@ export const clockReaders: readonly { prefix: string; reason: string }[] = [
 /** Logic without a spec beside it, because a spec of a neighbour or of the whole shows it: file → spec. */
 export const shownElsewhere: Readonly<Record<string, string>> = {
   'libs/gateway/src/inference-intake.ts': 'libs/gateway/src/gateway.spec.ts',
-  'libs/gateway/src/usage.controller.ts': 'e2e/refusals.spec.ts',
-  'libs/gateway/src/health.controller.ts': 'e2e/refusals.spec.ts',
-  'libs/gateway/src/public-error.filter.ts': 'e2e/refusals.spec.ts',
-  'libs/gateway/src/spool-identity.ts': 'e2e/crash/spool-loss.spec.ts',
-  'libs/adapter-kit/src/adapter-service.ts': 'e2e/start-services.spec.ts',
-  'libs/quickstart/src/simulator-process.ts': 'e2e/start.spec.ts',
+  'libs/gateway/src/usage.controller.ts': 'e2e/api/refusals.spec.ts',
+  'libs/gateway/src/health.controller.ts': 'e2e/api/refusals.spec.ts',
+  'libs/gateway/src/public-error.filter.ts': 'e2e/api/refusals.spec.ts',
+  'libs/gateway/src/spool-identity.ts': 'e2e/faults/standalone/spool-loss.spec.ts',
+  'libs/adapter-kit/src/adapter-service.ts': 'e2e/services/start-services.spec.ts',
+  'libs/quickstart/src/simulator-process.ts': 'e2e/standalone/start.spec.ts',
 };

@@ -56,7 +56,7 @@ function usersByFile({ sources }: Repository): Map<string, string[]> {
 
 function hasSpecBeside(path: string, paths: Repository['paths']): boolean {
   const stem = path.replace(/\.ts$/, '');
-  return ['spec', 'integration.spec', 'fuzz.spec'].some((kind) => paths.has(`${stem}.${kind}.ts`));
+  return ['spec', 'integration.spec', 'serial.spec', 'fuzz.spec'].some((kind) => paths.has(`${stem}.${kind}.ts`));
 }
 
 /** Types, constants and tables can be wrong too, but not in a way that running them shows. */

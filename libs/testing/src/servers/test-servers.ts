@@ -29,7 +29,7 @@ async function addressOf(name: ServerName): Promise<string> {
   const named = process.env[NAMED_BY[name]];
   if (named !== undefined && named !== '') return named;
   const keeper = process.env['TOKONE_TEST_SERVERS'];
-  if (keeper === undefined) throw new Error('testServers() serves the specs that jest.integration.config.mjs runs: name your file *.integration.spec.ts.');
+  if (keeper === undefined) throw new Error('testServers() serves the projects with servers in jest.config.mjs: name your file *.integration.spec.ts.');
   const answer = await fetch(new URL(name, keeper));
   const text = await answer.text();
   if (!answer.ok) throw new Error(text);
